@@ -1,0 +1,1 @@
+"""Whatever talks to the outside: the only importers of boto3."""

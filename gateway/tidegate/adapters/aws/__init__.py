@@ -1,0 +1,1 @@
+"""Ports over AWS, or anything that speaks its S3 and DynamoDB APIs."""

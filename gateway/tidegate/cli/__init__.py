@@ -1,0 +1,1 @@
+"""The command `tidegate`, a file a noun."""

@@ -1,0 +1,28 @@
+"""Limits that are not ours, each with the page it comes from."""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+TIB = 1024 * GIB
+
+# S3 User Guide, "Amazon S3 multipart upload limits".
+S3_MIN_PART_BYTES = 5 * MIB
+S3_MAX_PART_BYTES = 5 * GIB
+S3_MAX_PARTS = 10_000
+S3_MAX_OBJECT_BYTES = 5 * TIB
+# S3 API Reference, CopyObject: larger objects are copied by UploadPartCopy.
+S3_MAX_COPY_BYTES = 5 * GIB
+# S3 User Guide, "Naming Amazon S3 objects": bytes of the UTF-8 form.
+S3_MAX_KEY_BYTES = 1024
+# S3 API Reference, ListObjectsV2.
+S3_MAX_LIST_KEYS = 1000
+
+# Transfer Family API, UserName: pattern and length.
+USER_NAME_PATTERN = r"[\w][\w@.-]{2,99}"
+# Transfer Family API, SshPublicKeyBody; General Reference, keys per user.
+SSH_PUBLIC_KEY_MAX_CHARS = 2048
+SSH_PUBLIC_KEYS_PER_USER = 50
+# NIST SP 800-131A: RSA below 2048 bits is disallowed.
+RSA_MIN_BITS = 2048

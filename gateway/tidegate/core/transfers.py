@@ -1,0 +1,148 @@
+"""
+The transfer record and its states.
+
+One upload's states, as a table. STARTED is durable before any S3 write; FINISHING says the client
+asked to CLOSE an error-free upload and S3 is about to be told to complete it; everything after that
+is an end. SWEEPING is held by a sweep while it decides what a dead gateway left.
+
+`advance` is the only judge of a move; the DynamoDB adapter turns the same table into conditions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from tidegate.core.errors import IllegalTransition
+from tidegate.core.ids import GatewayId, LogId
+
+
+class TransferStatus(StrEnum):
+    STARTED = "STARTED"
+    FINISHING = "FINISHING"
+    SWEEPING = "SWEEPING"
+    COMPLETED = "COMPLETED"
+    PARTIAL = "PARTIAL"
+    SUSPECT = "SUSPECT"
+    FAILED = "FAILED"
+    ABANDONED = "ABANDONED"
+
+
+class Direction(StrEnum):
+    UPLOAD = "UPLOAD"
+    DOWNLOAD = "DOWNLOAD"
+    IMPORT = "IMPORT"
+
+
+_S = TransferStatus
+
+TRANSITIONS: dict[TransferStatus, frozenset[TransferStatus]] = {
+    _S.STARTED: frozenset(
+        # COMPLETED without FINISHING: a file of one PutObject, whose metadata carries the outcome.
+        {_S.FINISHING, _S.COMPLETED, _S.PARTIAL, _S.SUSPECT, _S.FAILED, _S.ABANDONED, _S.SWEEPING}
+    ),
+    _S.FINISHING: frozenset({_S.COMPLETED, _S.SUSPECT, _S.FAILED, _S.SWEEPING}),
+    _S.SWEEPING: frozenset({_S.COMPLETED, _S.PARTIAL, _S.SUSPECT, _S.FAILED, _S.ABANDONED, _S.SWEEPING}),
+    # A held-back file is released (COMPLETED) or discarded (FAILED) by an administrator.
+    _S.SUSPECT: frozenset({_S.COMPLETED, _S.FAILED}),
+    _S.COMPLETED: frozenset(),
+    _S.PARTIAL: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.ABANDONED: frozenset(),
+}
+
+OPEN_STATUSES = frozenset({_S.STARTED, _S.FINISHING, _S.SWEEPING})
+
+
+def advance(current: TransferStatus, to: TransferStatus) -> TransferStatus:
+    """Return `to` if the table has the arrow; raise `IllegalTransition` otherwise."""
+    if to not in TRANSITIONS[current]:
+        raise IllegalTransition(f"a transfer cannot go from {current} to {to}")
+    return to
+
+
+def sources_of(to: TransferStatus) -> list[TransferStatus]:
+    """Return the states from which `to` may be entered, in the order of the table."""
+    return [status for status, targets in TRANSITIONS.items() if to in targets]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who may write a record: every write of an owner is conditional on all three."""
+
+    log_id: LogId
+    gateway_id: GatewayId
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an upload turned out to be, known at CLOSE."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRecord:
+    """Item `transfer` of one LogID. Attribute names in the table are these in AWS's spelling."""
+
+    log_id: LogId
+    direction: Direction
+    status: TransferStatus
+    user_name: str
+    server_id: str
+    session_id: str
+    client_ip: str
+    client_version: str
+    key_fingerprint: str
+    path: str
+    bucket: str
+    object_key: str
+    started_at: datetime
+    timestamp: datetime
+    gateway_id: GatewayId
+    fence: int = 1
+    upload_id: str | None = None
+    version_id: str | None = None
+    etag: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    kms_key_id: str | None = None
+    delivery_targets: tuple[str, ...] = ()
+    superseded: bool = False
+    error: str | None = None
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.log_id, self.gateway_id, self.fence)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_STATUSES
+
+    def moved(self, to: TransferStatus, at: datetime, **changes: object) -> TransferRecord:
+        """Return the record after a legal move; raises `IllegalTransition`."""
+        return replace(self, status=advance(self.status, to), timestamp=at, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferQuery:
+    """
+    Which transfers to list, newest first.
+
+    Args:
+        user_name: Only this user's; by index.
+        since: Only those started at or after this moment; bounds the days that are read.
+        status: Only those in this state.
+        path_glob: Only those whose `Path` matches, as `fnmatch` reads it.
+        limit: At most this many.
+    """
+
+    user_name: str | None = None
+    since: datetime | None = None
+    status: TransferStatus | None = None
+    path_glob: str | None = None
+    limit: int = 100
+    directions: frozenset[Direction] = field(default_factory=lambda: frozenset(Direction))

@@ -1,0 +1,101 @@
+"""Users, their homes and keys. A *partner* is the CLI's word for one user."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tidegate.core.errors import InvalidName
+from tidegate.core.ids import KeyId
+from tidegate.core.limits import USER_NAME_PATTERN
+
+
+class HomeDirectoryType(StrEnum):
+    PATH = "PATH"
+    LOGICAL = "LOGICAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One entry of HomeDirectoryMappings: a virtual path and the `/bucket/prefix` behind it."""
+
+    entry: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """
+    Where a user's paths lead.
+
+    PATH: paths are `/bucket/key`, starting at `directory`. LOGICAL: paths live in a virtual tree
+    made of `mappings`; `directory` is where a session starts in it.
+    """
+
+    type: HomeDirectoryType
+    directory: str
+    mappings: tuple[Mapping, ...] = ()
+
+    @classmethod
+    def chroot(cls, target: str) -> Home:
+        """A home that shows `/bucket/prefix` as `/` and nothing else."""
+        return cls(HomeDirectoryType.LOGICAL, "/", (Mapping("/", target),))
+
+    @property
+    def target(self) -> str:
+        """The `/bucket/prefix` an administrator thinks of as this home."""
+        if self.type is HomeDirectoryType.LOGICAL and self.mappings:
+            return self.mappings[0].target
+        return self.directory
+
+
+@dataclass(frozen=True, slots=True)
+class SshPublicKey:
+    """One key that may log in. `body` is algorithm and base64 blob, with no comment."""
+
+    key_id: KeyId
+    body: str
+    fingerprint: str
+    comment: str
+    imported_at: datetime
+
+    @property
+    def algorithm(self) -> str:
+        return self.body.split(" ", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One user of one server, with every key it may use."""
+
+    server_id: str
+    user_name: str
+    home: Home
+    created_at: datetime
+    keys: tuple[SshPublicKey, ...] = ()
+
+
+def check_user_name(name: str) -> str:
+    """Return `name` if Transfer Family would accept it; raises `InvalidName`."""
+    if re.fullmatch(USER_NAME_PATTERN, name, re.ASCII) is None:
+        raise InvalidName(
+            f"{name!r} is no valid partner name",
+            hint="3 to 100 letters, digits, _ . @ or -, and the first a letter, a digit or _",
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLogin:
+    """A login that was not let in: who it claimed to be, from where, with what, and why not."""
+
+    log_id: str
+    server_id: str
+    user_name: str
+    client_ip: str
+    client_version: str
+    key_fingerprint: str
+    reason: str
+    timestamp: datetime

@@ -1,0 +1,1 @@
+"""The SFTP face: the only importer of asyncssh."""

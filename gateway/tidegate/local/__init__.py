@@ -1,0 +1,1 @@
+"""Local mode: everything in one process, on loopback."""

@@ -1,0 +1,1 @@
+"""Narrow doors to the outside, with contracts. Adapters promise them, services rely on them."""

@@ -1,0 +1,46 @@
+"""
+The directory of servers, users and keys.
+
+Reads are strongly consistent, so a removed key is gone at the next login. Writes are conditional:
+two administrators lose nothing. Every method may raise `StoreUnavailable` or `AccessDenied`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from tidegate.core.ids import KeyId
+from tidegate.core.users import Home, SshPublicKey, User
+
+
+class UserDirectory(Protocol):
+    """Users of servers and their keys."""
+
+    async def user(self, server_id: str, user_name: str) -> User:
+        """Return the user with all keys, oldest key first. Raises `NotFound`."""
+        ...
+
+    def users(self, server_id: str) -> AsyncIterator[User]:
+        """Yield all users of the server in order of their names."""
+        ...
+
+    async def add_user(self, user: User) -> None:
+        """Write a new user and its keys, all or nothing. Raises `AlreadyExists`."""
+        ...
+
+    async def set_home(self, server_id: str, user_name: str, home: Home) -> None:
+        """Replace the home. Raises `NotFound`."""
+        ...
+
+    async def remove_user(self, server_id: str, user_name: str) -> None:
+        """Remove the user and all its keys. Raises `NotFound`."""
+        ...
+
+    async def add_key(self, server_id: str, user_name: str, key: SshPublicKey) -> None:
+        """Add a key. Raises `NotFound` (the user), `AlreadyExists` (the key)."""
+        ...
+
+    async def remove_key(self, server_id: str, user_name: str, key_id: KeyId) -> None:
+        """Remove a key. Raises `NotFound`."""
+        ...

@@ -1,0 +1,109 @@
+"""
+The object store, in three doors: writing, reading, copying.
+
+Errors every method may raise: `StoreUnavailable` (no answer, or a fault of the store; the effect
+of a write is then unknown), `AccessDenied` (refused by the store or by KMS), `NotFound` (bucket,
+object, version). Methods may be called from several tasks at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+from tidegate.core.ids import UploadId
+from tidegate.core.objects import (
+    ListingPage,
+    Location,
+    NewObject,
+    ObjectVersion,
+    PartReceipt,
+    StoredObject,
+)
+
+Body: TypeAlias = bytes | bytearray | memoryview
+
+
+class ObjectWriter(Protocol):
+    """Writes whole objects, in one call or by multipart upload."""
+
+    async def put(self, new: NewObject, body: Body, crc32: str) -> StoredObject:
+        """Store the object in one call. The store checks `crc32` (base64, big-endian). Atomic."""
+        ...
+
+    async def create_multipart(self, new: NewObject) -> UploadId:
+        """Start a multipart upload. Not idempotent: after a lost answer an upload may exist unseen."""
+        ...
+
+    async def upload_part(
+        self, location: Location, upload_id: UploadId, number: int, body: Body, crc32: str
+    ) -> PartReceipt:
+        """Store part `number` (from 1). Idempotent: a repeated number replaces. The store checks `crc32`."""
+        ...
+
+    async def complete_multipart(
+        self, location: Location, upload_id: UploadId, receipts: Sequence[PartReceipt]
+    ) -> StoredObject:
+        """
+        Make the object of its parts, in the order of `receipts`. Atomic; may take minutes.
+
+        Raises:
+            NotFound: The upload id is unknown. It may have been completed by a call whose answer
+                was lost: decide by `versions` and `head`.
+        """
+        ...
+
+    async def abort_multipart(self, location: Location, upload_id: UploadId) -> None:
+        """Drop the upload and its parts. Idempotent: an unknown upload id is no error."""
+        ...
+
+
+class ObjectReader(Protocol):
+    """Looks at and reads objects; always strongly consistent."""
+
+    async def head(self, location: Location, version_id: str | None = None) -> StoredObject:
+        """Describe the current or the named version. Raises `NotFound`, never returns None."""
+        ...
+
+    async def read(self, of: StoredObject, start: int, length: int) -> bytes:
+        """
+        Return up to `length` bytes from `start` of exactly this version (shorter only at the end).
+
+        Raises:
+            ChangedMeanwhile: The object is another one now.
+        """
+        ...
+
+    async def list_page(
+        self, bucket: str, prefix: str, *, token: str | None = None, limit: int = 1000
+    ) -> ListingPage:
+        """Return one page of the level under `prefix`, delimiter `/`, keys in byte order."""
+        ...
+
+    async def versions(self, location: Location) -> list[ObjectVersion]:
+        """Return the versions of exactly this key, newest first, delete markers included."""
+        ...
+
+
+class ObjectCopier(Protocol):
+    """Copies between locations of one store, and deletes."""
+
+    async def copy(self, source: StoredObject, new: NewObject) -> StoredObject:
+        """
+        Copy exactly the version and ETag `source` names to `new`, with new metadata and key.
+
+        Any size: above 5 GiB in parts. Idempotent. The destination is written atomically.
+
+        Raises:
+            NotFound: The source version is gone.
+            ChangedMeanwhile: The source has another ETag.
+        """
+        ...
+
+    async def delete(self, location: Location) -> None:
+        """Delete the object (a delete marker on a versioned bucket). Idempotent."""
+        ...
+
+
+class ObjectStore(ObjectWriter, ObjectReader, ObjectCopier, Protocol):
+    """All three doors, as adapters offer them."""

@@ -1,0 +1,125 @@
+"""
+The transfer log: one partition a LogID, every change conditional.
+
+Errors every method may raise: `StoreUnavailable` (the effect of a write is unknown: read the
+record to decide), `AccessDenied`. Reads are strongly consistent unless a method says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tidegate.core.deliveries import Delivery
+from tidegate.core.ids import GatewayId, LogId
+from tidegate.core.objects import StoredObject
+from tidegate.core.transfers import Content, Owner, TransferQuery, TransferRecord, TransferStatus
+from tidegate.core.users import RefusedLogin
+
+OPEN_WORK_SHARDS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything known of one LogID."""
+
+    transfer: TransferRecord
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """A row of the open-work index: something that may be due. Found here, decided on the item."""
+
+    log_id: LogId
+    item: str
+    due_at: datetime
+
+
+class TransferLog(Protocol):
+    """Records of transfers. Writers name themselves by `Owner`; all others get `ChangedMeanwhile`."""
+
+    async def start(self, record: TransferRecord) -> None:
+        """Write a new record, usually STARTED. Idempotent for the same owner. Durable on return."""
+        ...
+
+    async def set_upload_id(self, owner: Owner, upload_id: str) -> None:
+        """Note the multipart upload, before its first part is sent. Idempotent."""
+        ...
+
+    async def finishing(self, owner: Owner, content: Content, at: datetime) -> None:
+        """STARTED to FINISHING with what the upload is. Idempotent."""
+        ...
+
+    async def complete(
+        self,
+        owner: Owner,
+        content: Content,
+        stored: StoredObject,
+        deliveries: Sequence[Delivery],
+        *,
+        superseded: bool,
+        at: datetime,
+    ) -> None:
+        """Move to COMPLETED and write the deliveries it owes, in one transaction: all or nothing."""
+        ...
+
+    async def end(
+        self,
+        owner: Owner,
+        status: TransferStatus,
+        at: datetime,
+        *,
+        error: str | None = None,
+        content: Content | None = None,
+        stored: StoredObject | None = None,
+    ) -> None:
+        """Move to an end other than COMPLETED."""
+        ...
+
+    async def story(self, log_id: LogId) -> Story:
+        """Return the record and its deliveries. Raises `NotFound`."""
+        ...
+
+    def find(self, query: TransferQuery) -> AsyncIterator[TransferRecord]:
+        """Yield matching records, newest first. By index, so a record may be seconds late."""
+        ...
+
+
+class DeliveryQueue(Protocol):
+    """Deliveries as work: find, claim, settle."""
+
+    async def due(self, shard: int, now: datetime, limit: int = 100) -> list[OpenWork]:
+        """Return rows of one shard (0 to 15) that are due. By index: may be late, may be stale."""
+        ...
+
+    async def claim(
+        self, log_id: LogId, target: str, claimant: GatewayId, now: datetime, lease_until: datetime
+    ) -> Delivery | None:
+        """Take a PENDING delivery that is due, counting the attempt; None if it is not to be had."""
+        ...
+
+    async def settle(self, claimed: Delivery) -> None:
+        """
+        Write the outcome of a claimed delivery: its status, error, due_at, timestamp.
+
+        Raises:
+            ChangedMeanwhile: The lease was taken by another worker meanwhile.
+        """
+        ...
+
+
+class LoginAudit(Protocol):
+    """Refused logins, kept beside the transfers."""
+
+    async def record_refused_login(self, refused: RefusedLogin) -> None:
+        """Keep one refusal."""
+        ...
+
+    def find_refused_logins(
+        self, *, user_name: str | None, since: datetime | None, limit: int
+    ) -> AsyncIterator[RefusedLogin]:
+        """Yield refusals, newest first. By index, so one may be seconds late."""
+        ...

@@ -1,0 +1,1 @@
+"""Settings: frozen, loaded once, validated with the place named in every error."""

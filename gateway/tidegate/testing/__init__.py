@@ -1,0 +1,1 @@
+"""Shipped test support: the pytest plugin and a gateway to test against."""

@@ -1,0 +1,1 @@
+"""Administering partners and keys: the verbs that join `tidegate`."""
