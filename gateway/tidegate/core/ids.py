@@ -41,7 +41,7 @@ def new_server_id() -> ServerId:
 
 
 def key_id_for(user_name: str, fingerprint: str) -> KeyId:
-    """Return the id of this key at this user; the same pair gives the same id, so a second import collides."""
+    """Return the id of this key at this user: the same pair, the same id, so a second import collides."""
     digest = hashlib.sha256(f"{user_name}\n{fingerprint}".encode()).hexdigest()
     return KeyId("key-" + digest[:17])
 
