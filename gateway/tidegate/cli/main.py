@@ -1,0 +1,80 @@
+"""
+The command `tidegate`: finds its verbs, and turns errors into one clear line and an exit code.
+
+0 done, 1 refused or failed, 2 wrong usage. A traceback is a bug.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+
+import click
+
+from tidegate import __version__
+from tidegate.core.errors import GatewayError, Misuse
+
+_OWN = {
+    "apply": "tidegate.cli.apply",
+    "config": "tidegate.cli.config",
+    "local": "tidegate.cli.local",
+    "serve": "tidegate.cli.serve",
+    "transfers": "tidegate.cli.transfers",
+}
+# Verbs of other rooms (keys/) join by this entry-point group.
+_GROUP = "tidegate.commands"
+
+
+class Verbs(click.Group):
+    """Loads a verb when it is asked for: boto3 and moto are slow to import, and `--help` needs neither."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted([*_OWN, *(point.name for point in entry_points(group=_GROUP))])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name in _OWN:
+            found = getattr(import_module(_OWN[cmd_name]), cmd_name)
+        else:
+            points = entry_points(group=_GROUP, name=cmd_name)
+            found = next(iter(points)).load() if points else None
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tidegate")
+def cli() -> None:
+    """An SFTP gateway to S3 that behaves like AWS Transfer Family."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; return the exit code."""
+    try:
+        cli.main(arguments, prog_name="tidegate", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 0
+    except GatewayError as error:
+        _complain(error)
+        return 2 if isinstance(error, Misuse) else 1
+    except BrokenPipeError:
+        # `| head` has read enough; the interpreter must not complain of it at exit either.
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def _complain(error: GatewayError) -> None:
+    for line in error.detail.splitlines():
+        click.echo(f"tidegate: {line}", err=True)
+    if error.hint:
+        click.echo(f"  to mend it: {error.hint}", err=True)

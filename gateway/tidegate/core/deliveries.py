@@ -39,6 +39,10 @@ TRANSITIONS: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
 }
 
 
+# Nothing leads out of these, so their items may expire.
+TERMINAL_STATUSES = frozenset(status for status, targets in TRANSITIONS.items() if not targets)
+
+
 def advance(current: DeliveryStatus, to: DeliveryStatus) -> DeliveryStatus:
     """Return `to` if the table has the arrow; raise `IllegalTransition` otherwise."""
     if to not in TRANSITIONS[current]:

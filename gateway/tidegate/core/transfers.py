@@ -53,6 +53,10 @@ TRANSITIONS: dict[TransferStatus, frozenset[TransferStatus]] = {
 }
 
 OPEN_STATUSES = frozenset({_S.STARTED, _S.FINISHING, _S.SWEEPING})
+# Nothing leads out of these, so their records may expire.
+TERMINAL_STATUSES = frozenset(status for status, targets in TRANSITIONS.items() if not targets)
+# COMPLETED is reached only together with the deliveries it owes.
+ENDS_WITHOUT_DELIVERIES = frozenset({_S.PARTIAL, _S.SUSPECT, _S.FAILED, _S.ABANDONED})
 
 
 def advance(current: TransferStatus, to: TransferStatus) -> TransferStatus:

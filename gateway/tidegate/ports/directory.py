@@ -15,7 +15,15 @@ from tidegate.core.users import Home, SshPublicKey, User
 
 
 class UserDirectory(Protocol):
-    """Users of servers and their keys."""
+    """Servers, their users and their keys."""
+
+    async def register_server(self, server_id: str) -> None:
+        """Note that this server exists. Idempotent."""
+        ...
+
+    async def server_ids(self) -> list[str]:
+        """Return the ids of all servers, in order."""
+        ...
 
     async def user(self, server_id: str, user_name: str) -> User:
         """Return the user with all keys, oldest key first. Raises `NotFound`."""

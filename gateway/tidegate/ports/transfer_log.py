@@ -19,6 +19,8 @@ from tidegate.core.transfers import Content, Owner, TransferQuery, TransferRecor
 from tidegate.core.users import RefusedLogin
 
 OPEN_WORK_SHARDS = 16
+# A search by day without a beginning looks back this far; one by user is bounded by its index.
+DEFAULT_DAYS_BACK = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,11 @@ class TransferLog(Protocol):
         ...
 
     def find(self, query: TransferQuery) -> AsyncIterator[TransferRecord]:
-        """Yield matching records, newest first. By index, so a record may be seconds late."""
+        """
+        Yield matching records, newest first. By index, so a record may be seconds late.
+
+        Without user and `since`, only the last `DEFAULT_DAYS_BACK` days are searched.
+        """
         ...
 
 
@@ -121,5 +127,5 @@ class LoginAudit(Protocol):
     def find_refused_logins(
         self, *, user_name: str | None, since: datetime | None, limit: int
     ) -> AsyncIterator[RefusedLogin]:
-        """Yield refusals, newest first. By index, so one may be seconds late."""
+        """Yield refusals, newest first, of the last `DEFAULT_DAYS_BACK` days if `since` is not given."""
         ...

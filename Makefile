@@ -1,0 +1,48 @@
+# Verbs of this repository; `make` alone lists them.
+# Paths are relative throughout, so that a checkout whose path holds blanks works.
+
+ARGS ?=
+JOBS ?= 2
+
+RUN := .venv/bin/python -m
+
+.PHONY: help setup local test unit check format lock clean
+
+help:  ## Show these verbs
+	@echo "Verbs:"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo "ARGS= is handed to the program behind local, test, unit and lock; PYTHON= picks the interpreter."
+
+setup:  ## Prepare .venv with the pinned packages; quick when nothing changed
+	@sh scripts/make-venv
+
+# exec, so that a signal reaches the server itself and make repeats the server's own exit status.
+local: setup  ## Run the whole gateway on this machine, with no account (ARGS="--help" tells more)
+	@exec .venv/bin/tidegate local $(ARGS)
+
+test: setup  ## Run every test (ARGS="-k name" picks some)
+	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+unit: setup  ## Run the tests that need neither server nor client
+	@$(RUN) pytest tests/unit $(ARGS)
+
+check: setup  ## Lint, format check, types
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+
+format: setup  ## Mend what the linter and the formatter can mend
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+# The lock keeps the versions it has; ARGS=--upgrade moves them.
+lock:  ## Write requirements/dev.lock anew from pyproject.toml (needs uv; ARGS=--upgrade)
+	@PATH="$$PATH:.venv/bin"; \
+	command -v uv >/dev/null || { echo "make lock needs uv: install it with your packages or pipx" >&2; exit 1; }; \
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --all-extras --group dev $(ARGS) \
+	    --output-file requirements/dev.lock pyproject.toml
+
+clean:  ## Remove .venv, caches, built packages and the local gateway's state
+	rm -rf .venv .tidegate dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

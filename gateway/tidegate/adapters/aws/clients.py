@@ -1,0 +1,138 @@
+"""
+boto3 clients, and the threads their blocking calls run in.
+
+boto3 in bounded threads instead of an async client: see docs/decisions/0004-boto3-in-threads.md.
+S3 has its own pool, so that slow parts never hold up a login or a record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import boto3
+from botocore.config import Config
+
+from tidegate.adapters.aws.errors import translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AwsEndpoint:
+    """
+    Where AWS, or what stands in for it, is.
+
+    Args:
+        region: Signing Region.
+        endpoint_url: One URL for all services; None is AWS itself.
+        access_key_id, secret_access_key: Given together or not at all; without them the usual
+            credential chain of boto3 applies.
+        complete_timeout_seconds: How long CompleteMultipartUpload and copies may take to answer.
+        s3_concurrency: Threads, and so S3 requests under way at once.
+    """
+
+    region: str
+    endpoint_url: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+    connect_timeout_seconds: float = 5
+    read_timeout_seconds: float = 30
+    complete_timeout_seconds: float = 600
+    max_attempts: int = 4
+    s3_concurrency: int = 16
+
+
+class AwsClients:
+    """Makes clients once and runs their calls in threads. Close it when done."""
+
+    def __init__(self, endpoint: AwsEndpoint) -> None:
+        self.endpoint = endpoint
+        self._session = boto3.Session(
+            aws_access_key_id=endpoint.access_key_id,
+            aws_secret_access_key=endpoint.secret_access_key,
+            region_name=endpoint.region,
+        )
+        self._s3_pool = ThreadPoolExecutor(endpoint.s3_concurrency, thread_name_prefix="s3")
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="aws")
+
+    @cached_property
+    def s3(self) -> S3Client:
+        client: S3Client = self._s3(self.endpoint.read_timeout_seconds)
+        return client
+
+    @cached_property
+    def s3_patient(self) -> S3Client:
+        """For calls that S3 may take minutes to answer."""
+        client: S3Client = self._s3(self.endpoint.complete_timeout_seconds)
+        return client
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        config = self._config(self.endpoint.read_timeout_seconds, pool=8)
+        client: DynamoDBClient = self._client("dynamodb", config)
+        return client
+
+    @cached_property
+    def kms(self) -> KMSClient:
+        config = self._config(self.endpoint.read_timeout_seconds, pool=2)
+        client: KMSClient = self._client("kms", config)
+        return client
+
+    async def run_s3(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking S3 call; its errors come out as ours."""
+        return await self._run(self._s3_pool, partial(call, *args, **kwargs))
+
+    async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run any other blocking call; its errors come out as ours."""
+        return await self._run(self._pool, partial(call, *args, **kwargs))
+
+    def close(self) -> None:
+        """Let go of threads and connections; calls under way are not waited for."""
+        for pool in (self._s3_pool, self._pool):
+            pool.shutdown(wait=False, cancel_futures=True)
+        for name in ("s3", "s3_patient", "dynamodb", "kms"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+    @staticmethod
+    async def _run(pool: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+        with translated():
+            return await asyncio.get_running_loop().run_in_executor(pool, call)
+
+    def _s3(self, read_timeout: float) -> Any:
+        style: Any = "path" if self.endpoint.endpoint_url else "auto"
+        config = self._config(read_timeout, pool=self.endpoint.s3_concurrency).merge(
+            # Parts carry a CRC32 that S3 verifies, so hashing them again for the signature would
+            # only cost: SHA-256 of the body is a third of the CPU of an upload.
+            Config(s3={"addressing_style": style, "payload_signing_enabled": False})
+        )
+        return self._client("s3", config)
+
+    def _client(self, service: str, config: Any) -> Any:
+        make: Any = self._session.client
+        return make(service, endpoint_url=self.endpoint.endpoint_url, config=config)
+
+    def _config(self, read_timeout: float, pool: int) -> Any:
+        make: Any = Config  # the published types lag behind the options
+        return make(
+            connect_timeout=self.endpoint.connect_timeout_seconds,
+            read_timeout=read_timeout,
+            retries={"mode": "standard", "max_attempts": self.endpoint.max_attempts},
+            max_pool_connections=pool,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            # A proxy or profile in the environment must not redirect a stated endpoint.
+            ignore_configured_endpoint_urls=True,
+            parameter_validation=True,
+        )

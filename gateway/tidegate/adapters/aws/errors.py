@@ -1,0 +1,91 @@
+"""The border where botocore's exceptions become ours. Nothing above it sees an AWS error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from tidegate.core.errors import (
+    AccessDenied,
+    ChangedMeanwhile,
+    GatewayError,
+    InvalidName,
+    NotFound,
+    StoreUnavailable,
+)
+
+_NOT_FOUND = {
+    "404",
+    # HEAD of a delete marker by its version: there is no object under it.
+    "405",
+    "MethodNotAllowed",
+    "NoSuchKey",
+    "NoSuchBucket",
+    "NoSuchVersion",
+    "NoSuchUpload",
+    "NotFoundException",
+    "ResourceNotFoundException",
+}
+_DENIED = {
+    "403",
+    "AccessDenied",
+    "AccessDeniedException",
+    "KMS.AccessDeniedException",
+    "KMS.DisabledException",
+    "KMS.NotFoundException",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+}
+_CHANGED = {"412", "PreconditionFailed", "ConditionalCheckFailedException"}
+_BAD_NAME = {"KeyTooLongError", "InvalidBucketName"}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn whatever botocore raises inside into our error family, with the cause kept for the log."""
+    try:
+        yield
+    except ClientError as error:
+        raise from_client_error(error) from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise AccessDenied(
+            f"no AWS credentials: {error}",
+            hint="give the process a role, or set aws.access_key_id and aws.secret_access_key",
+        ) from error
+    except BotoCoreError as error:
+        raise StoreUnavailable(_one_line(str(error))) from error
+
+
+def from_client_error(error: ClientError) -> GatewayError:
+    """Return our error for an answer that AWS gave."""
+    answer = error.response.get("Error", {})
+    code = str(answer.get("Code", ""))
+    detail = _one_line(f"{error.operation_name}: {code}: {answer.get('Message', '')}")
+    if code == "TransactionCanceledException":
+        return _from_cancelled_transaction(error, detail)
+    for codes, kind in (
+        (_NOT_FOUND, NotFound),
+        (_DENIED, AccessDenied),
+        (_CHANGED, ChangedMeanwhile),
+        (_BAD_NAME, InvalidName),
+    ):
+        if code in codes:
+            return kind(detail)
+    return StoreUnavailable(detail)
+
+
+def _from_cancelled_transaction(error: ClientError, detail: str) -> GatewayError:
+    reasons = [reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])]
+    told = f"{detail} {reasons}" if reasons else detail
+    if "ConditionalCheckFailed" in reasons or "ConditionalCheckFailed" in detail:
+        return ChangedMeanwhile(told)
+    return StoreUnavailable(told)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,210 @@
+"""Records to DynamoDB items and back: attribute names as documented in docs/records.md."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from tidegate.core.deliveries import Delivery, DeliveryStatus
+from tidegate.core.ids import GatewayId, LogId
+from tidegate.core.objects import Location
+from tidegate.core.shards import shard_of
+from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
+from tidegate.core.users import RefusedLogin
+
+TRANSFER_ITEM = "transfer"
+DELIVERY_PREFIX = "delivery#"
+LOGIN_ITEM = "login"
+
+_to_wire = TypeSerializer().serialize
+_from_wire = TypeDeserializer().deserialize
+
+Item = dict[str, Any]
+
+
+def wire(item: Item) -> Item:
+    """Return the item in DynamoDB's typed form; None is left out, never stored as NULL."""
+    return {name: _to_wire(value) for name, value in item.items() if value is not None}
+
+
+def plain(item: Item) -> Item:
+    """Return a typed item as plain values; whole numbers as int."""
+    return {name: _unwrapped(_from_wire(value)) for name, value in item.items()}
+
+
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, list):
+        return [_unwrapped(member) for member in value]
+    return value
+
+
+def stamp(moment: datetime) -> str:
+    """Return ISO 8601 in UTC with milliseconds: it sorts as text the way it passes in time."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def expiry(at: datetime, days: int) -> int:
+    """Return the TTL attribute: epoch seconds."""
+    return int((at + timedelta(days=days)).timestamp())
+
+
+def open_shard(log_id: str) -> str:
+    """Return the open-work partition this LogID's items go to."""
+    return f"OPEN#{shard_of(log_id)}"
+
+
+def day_of(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def transfer_item(record: TransferRecord) -> Item:
+    """Return the whole `transfer` item; open records also appear in the open-work index."""
+    return {
+        "LogID": record.log_id,
+        "Item": TRANSFER_ITEM,
+        "Direction": record.direction.value,
+        "Status": record.status.value,
+        "UserName": record.user_name,
+        "ServerId": record.server_id,
+        "SessionId": record.session_id,
+        "ClientIp": record.client_ip,
+        "ClientVersion": record.client_version,
+        "KeyFingerprint": record.key_fingerprint,
+        "Path": record.path,
+        "Bucket": record.bucket,
+        "ObjectKey": record.object_key,
+        "VersionId": record.version_id,
+        "ETag": record.etag,
+        "Bytes": record.size,
+        "Sha256": record.sha256,
+        "KmsKeyId": record.kms_key_id,
+        "StartedAt": stamp(record.started_at),
+        "Timestamp": stamp(record.timestamp),
+        "GatewayId": record.gateway_id,
+        "Fence": record.fence,
+        "UploadId": record.upload_id,
+        "DeliveryTargets": list(record.delivery_targets),
+        "Superseded": record.superseded or None,
+        "Error": record.error,
+        "Day": day_of(record.started_at),
+        "OpenWork": open_shard(record.log_id) if record.is_open else None,
+        "DueAt": stamp(record.timestamp) if record.is_open else None,
+    }
+
+
+def transfer_record(item: Item) -> TransferRecord:
+    return TransferRecord(
+        log_id=LogId(item["LogID"]),
+        direction=Direction(item["Direction"]),
+        status=TransferStatus(item["Status"]),
+        user_name=item["UserName"],
+        server_id=item["ServerId"],
+        session_id=item["SessionId"],
+        client_ip=item["ClientIp"],
+        client_version=item["ClientVersion"],
+        key_fingerprint=item["KeyFingerprint"],
+        path=item["Path"],
+        bucket=item["Bucket"],
+        object_key=item["ObjectKey"],
+        started_at=moment(item["StartedAt"]),
+        timestamp=moment(item["Timestamp"]),
+        gateway_id=GatewayId(item["GatewayId"]),
+        fence=item["Fence"],
+        upload_id=item.get("UploadId"),
+        version_id=item.get("VersionId"),
+        etag=item.get("ETag"),
+        size=item.get("Bytes"),
+        sha256=item.get("Sha256"),
+        kms_key_id=item.get("KmsKeyId"),
+        delivery_targets=tuple(item.get("DeliveryTargets", ())),
+        superseded=item.get("Superseded", False),
+        error=item.get("Error"),
+    )
+
+
+def delivery_item(delivery: Delivery) -> Item:
+    """Return the whole `delivery#<target>` item; pending ones also appear in the open-work index."""
+    pending = delivery.status is DeliveryStatus.PENDING
+    return {
+        "LogID": delivery.log_id,
+        "Item": DELIVERY_PREFIX + delivery.target,
+        "SourceBucket": delivery.source.bucket,
+        "ObjectKey": delivery.source.key,
+        "DestinationBucket": delivery.destination.bucket,
+        "DestinationKey": delivery.destination.key,
+        "Status": delivery.status.value,
+        "Timestamp": stamp(delivery.timestamp),
+        "VersionId": delivery.version_id,
+        "ETag": delivery.etag,
+        "Attempts": delivery.attempts,
+        "DueAt": stamp(delivery.due_at),
+        "LeaseOwner": delivery.lease_owner,
+        "LeaseFence": delivery.lease_fence,
+        "Error": delivery.error,
+        "OpenWork": open_shard(delivery.log_id) if pending else None,
+    }
+
+
+def delivery_record(item: Item) -> Delivery:
+    owner = item.get("LeaseOwner")
+    return Delivery(
+        log_id=LogId(item["LogID"]),
+        target=item["Item"].removeprefix(DELIVERY_PREFIX),
+        status=DeliveryStatus(item["Status"]),
+        source=Location(item["SourceBucket"], item["ObjectKey"]),
+        version_id=item.get("VersionId"),
+        etag=item["ETag"],
+        destination=Location(item["DestinationBucket"], item["DestinationKey"]),
+        timestamp=moment(item["Timestamp"]),
+        due_at=moment(item["DueAt"]),
+        attempts=item["Attempts"],
+        lease_owner=GatewayId(owner) if owner else None,
+        lease_fence=item["LeaseFence"],
+        error=item.get("Error"),
+    )
+
+
+def login_item(refused: RefusedLogin, retention_days: int) -> Item:
+    """
+    Return the `login` item of a refusal.
+
+    The name is stored as claimed, under its own attribute: an attacker's guesses must not appear
+    in a real user's transfer index.
+    """
+    return {
+        "LogID": refused.log_id,
+        "Item": LOGIN_ITEM,
+        "Status": "REFUSED",
+        "ClaimedUserName": refused.user_name,
+        "ServerId": refused.server_id,
+        "ClientIp": refused.client_ip,
+        "ClientVersion": refused.client_version or None,
+        "KeyFingerprint": refused.key_fingerprint or None,
+        "Error": refused.reason,
+        "StartedAt": stamp(refused.timestamp),
+        "Timestamp": stamp(refused.timestamp),
+        "Day": "LOGINS#" + day_of(refused.timestamp),
+        "ExpiresAt": expiry(refused.timestamp, retention_days),
+    }
+
+
+def refused_login(item: Item) -> RefusedLogin:
+    return RefusedLogin(
+        log_id=item["LogID"],
+        server_id=item["ServerId"],
+        user_name=item["ClaimedUserName"],
+        client_ip=item["ClientIp"],
+        client_version=item.get("ClientVersion", ""),
+        key_fingerprint=item.get("KeyFingerprint", ""),
+        reason=item["Error"],
+        timestamp=moment(item["Timestamp"]),
+    )

@@ -1,0 +1,192 @@
+"""S3 over boto3: the object store the gateway runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tidegate.adapters.aws.part_body import body_of
+from tidegate.adapters.aws.s3_copy import S3Copier, encryption
+from tidegate.core.errors import NotFound, StoreUnavailable
+from tidegate.core.ids import UploadId
+from tidegate.core.objects import (
+    ListedKey,
+    ListingPage,
+    Location,
+    NewObject,
+    ObjectVersion,
+    PartReceipt,
+    StoredObject,
+)
+from tidegate.ports.objects import Body
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+
+class S3ObjectStore(S3Copier):
+    """The `ObjectStore` port over any S3 API."""
+
+    async def put(self, new: NewObject, body: Body, crc32: str) -> StoredObject:
+        answer = await self._clients.run_s3(
+            self._clients.s3.put_object,
+            Bucket=new.location.bucket,
+            Key=new.location.key,
+            Body=body_of(body),
+            ContentLength=len(body),
+            ContentType="application/octet-stream",
+            Metadata=new.metadata,
+            ChecksumCRC32=crc32,
+            **encryption(new.kms_key_id),
+        )
+        return StoredObject(
+            new.location,
+            len(body),
+            answer["ETag"],
+            answer.get("VersionId"),
+            kms_key_id=answer.get("SSEKMSKeyId"),
+            metadata=new.metadata,
+        )
+
+    async def create_multipart(self, new: NewObject) -> UploadId:
+        answer = await self._clients.run_s3(
+            self._clients.s3.create_multipart_upload,
+            Bucket=new.location.bucket,
+            Key=new.location.key,
+            ContentType="application/octet-stream",
+            Metadata=new.metadata,
+            ChecksumAlgorithm="CRC32",
+            **encryption(new.kms_key_id),
+        )
+        return UploadId(answer["UploadId"])
+
+    async def upload_part(
+        self, location: Location, upload_id: UploadId, number: int, body: Body, crc32: str
+    ) -> PartReceipt:
+        answer = await self._clients.run_s3(
+            self._clients.s3.upload_part,
+            Bucket=location.bucket,
+            Key=location.key,
+            UploadId=upload_id,
+            PartNumber=number,
+            Body=body_of(body),
+            ContentLength=len(body),
+            ChecksumCRC32=crc32,
+        )
+        return PartReceipt(number, answer["ETag"], crc32)
+
+    async def complete_multipart(
+        self, location: Location, upload_id: UploadId, receipts: Sequence[PartReceipt]
+    ) -> StoredObject:
+        parts: Any = [
+            {"PartNumber": r.number, "ETag": r.etag, "ChecksumCRC32": r.crc32}
+            for r in sorted(receipts, key=lambda r: r.number)
+        ]
+        answer = await self._clients.run_s3(
+            self._clients.s3_patient.complete_multipart_upload,
+            Bucket=location.bucket,
+            Key=location.key,
+            UploadId=upload_id,
+            MultipartUpload={"Parts": parts},
+        )
+        if "ETag" not in answer:
+            # S3 may answer 200 and put the error in the body. botocore knows this of S3 itself;
+            # for its look-alikes, an answer without an ETag is no success.
+            raise StoreUnavailable(f"completing {location}: the answer holds no ETag")
+        return await self.head(location, answer.get("VersionId"))
+
+    async def abort_multipart(self, location: Location, upload_id: UploadId) -> None:
+        with suppress(NotFound):
+            await self._clients.run_s3(
+                self._clients.s3.abort_multipart_upload,
+                Bucket=location.bucket,
+                Key=location.key,
+                UploadId=upload_id,
+            )
+
+    async def head(self, location: Location, version_id: str | None = None) -> StoredObject:
+        answer = await self._clients.run_s3(
+            self._clients.s3.head_object,
+            Bucket=location.bucket,
+            Key=location.key,
+            **given(VersionId=version_id),
+        )
+        return described(location, answer)
+
+    async def read(self, of: StoredObject, start: int, length: int) -> bytes:
+        if start >= of.size or length <= 0:
+            return b""
+        last = min(start + length, of.size) - 1
+        return await self._clients.run_s3(self._read_range, of, f"bytes={start}-{last}")
+
+    def _read_range(self, of: StoredObject, byte_range: str) -> bytes:
+        answer = self._clients.s3.get_object(
+            Bucket=of.location.bucket,
+            Key=of.location.key,
+            Range=byte_range,
+            IfMatch=of.etag,
+            **given(VersionId=of.version_id),
+        )
+        with answer["Body"] as body:
+            return body.read()
+
+    async def list_page(
+        self, bucket: str, prefix: str, *, token: str | None = None, limit: int = 1000
+    ) -> ListingPage:
+        answer = await self._clients.run_s3(
+            self._clients.s3.list_objects_v2,
+            Bucket=bucket,
+            Prefix=prefix,
+            Delimiter="/",
+            MaxKeys=limit,
+            **given(ContinuationToken=token),
+        )
+        return ListingPage(
+            keys=[ListedKey(o["Key"], o["Size"], o["LastModified"]) for o in answer.get("Contents", [])],
+            prefixes=[p["Prefix"] for p in answer.get("CommonPrefixes", [])],
+            next_token=answer.get("NextContinuationToken"),
+        )
+
+    async def versions(self, location: Location) -> list[ObjectVersion]:
+        return await self._clients.run_s3(self._versions, location)
+
+    def _versions(self, location: Location) -> list[ObjectVersion]:
+        pages = self._clients.s3.get_paginator("list_object_versions").paginate(
+            Bucket=location.bucket, Prefix=location.key
+        )
+        rows = []
+        for page in pages:
+            found = [(v, False) for v in page.get("Versions", [])]
+            markers: list[Any] = [(m, True) for m in page.get("DeleteMarkers", [])]
+            ours = [row for row in [*found, *markers] if row[0]["Key"] == location.key]
+            rows.extend(ours)
+            if not ours and rows:
+                break  # keys come in order: ours are behind us
+        # Versions and delete markers arrive as two lists. Only the latest is told apart by a flag;
+        # below it, time orders them, and a stable sort keeps S3's own order within one second.
+        rows.sort(key=lambda row: (row[0]["IsLatest"], row[0]["LastModified"]), reverse=True)
+        return [ObjectVersion(_version_id(row), row["IsLatest"], marker) for row, marker in rows]
+
+
+def _version_id(row: Any) -> str | None:
+    # What was stored without versioning is listed as the version "null", and written with none.
+    return None if row["VersionId"] == "null" else row["VersionId"]
+
+
+def given(**members: str | None) -> Any:
+    """Return the members that have a value: boto3 takes no None for "not given"."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def described(location: Location, answer: HeadObjectOutputTypeDef) -> StoredObject:
+    """Return what HeadObject says, in our words."""
+    return StoredObject(
+        location,
+        answer["ContentLength"],
+        answer["ETag"],
+        answer.get("VersionId"),
+        answer["LastModified"],
+        answer.get("SSEKMSKeyId"),
+        answer["Metadata"],
+    )

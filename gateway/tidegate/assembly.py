@@ -1,0 +1,215 @@
+"""The one place that knows boto3, asyncssh and our services: settings in, a gateway out."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from tidegate.adapters.aws.clients import AwsClients, AwsEndpoint
+from tidegate.adapters.aws.directory import DynamoUserDirectory
+from tidegate.adapters.aws.provision import Provisioner
+from tidegate.adapters.aws.s3 import S3ObjectStore
+from tidegate.adapters.aws.transfer_log import DynamoTransferLog
+from tidegate.adapters.clock import SystemClock
+from tidegate.core.behaviour import Behaviour
+from tidegate.core.deliveries import DeliveryTarget
+from tidegate.core.ids import new_gateway_id
+from tidegate.core.parts import PartSchedule
+from tidegate.core.paths import HomeTree
+from tidegate.faces.sftp.context import FaceContext
+from tidegate.faces.sftp.listener import ListenerSettings, SftpListener
+from tidegate.services.browsing import Browsing
+from tidegate.services.buffers import BufferBudget
+from tidegate.services.deliveries import DeliverySettings, DeliveryWorker
+from tidegate.services.downloads import Downloads
+from tidegate.services.intake import Backends, Landing, Uploads
+from tidegate.services.logins import Logins
+from tidegate.services.uploads import UploadSettings
+from tidegate.services.users import Users
+from tidegate.settings.model import Settings
+
+_log = structlog.get_logger("tidegate")
+
+
+def endpoint_of(settings: Settings) -> AwsEndpoint:
+    """Return where AWS is, as the adapters want it."""
+    aws = settings.aws
+    return AwsEndpoint(
+        region=aws.region,
+        endpoint_url=aws.endpoint_url,
+        access_key_id=aws.access_key_id.get_secret_value() if aws.access_key_id else None,
+        secret_access_key=aws.secret_access_key.get_secret_value() if aws.secret_access_key else None,
+        connect_timeout_seconds=aws.connect_timeout_seconds,
+        read_timeout_seconds=aws.read_timeout_seconds,
+        complete_timeout_seconds=aws.complete_timeout_seconds,
+        max_attempts=aws.max_attempts,
+        s3_concurrency=aws.s3_concurrency,
+    )
+
+
+class Backend:
+    """The adapters over one endpoint, as the gateway and the CLI both need them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clients = AwsClients(endpoint_of(settings))
+        self.clock = SystemClock()
+        self.provisioner = Provisioner(self.clients)
+        self.store = S3ObjectStore(self.clients)
+        self.directory = DynamoUserDirectory(self.clients, settings.tables.directory)
+        self.log = DynamoTransferLog(
+            self.clients,
+            settings.tables.transfers,
+            retention_days=settings.records.retention_days,
+            refused_login_retention_days=settings.records.refused_login_retention_days,
+        )
+
+    def users(self, server_id: str) -> Users:
+        return Users(self.directory, self.clock, server_id)
+
+    def close(self) -> None:
+        self.clients.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """KMS keys by their ARNs: aliases are resolved once, so that records name what was really used."""
+
+    landing: str | None
+    targets: dict[str, str | None]
+
+
+class Gateway:
+    """A running gateway: the SFTP listener and the delivery worker over one backend."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        behaviour: Behaviour,
+        server_id: str,
+        keys: Keys,
+        host_key_files: list[Path],
+    ) -> None:
+        settings = backend.settings
+        self.backend = backend
+        self.server_id = server_id
+        self.gateway_id = new_gateway_id()
+        targets = tuple(
+            DeliveryTarget(target.name, target.bucket, target.prefix, keys.targets[target.name])
+            for target in settings.deliveries.targets
+        )
+        self.worker = self._worker(targets)
+        self.budget = BufferBudget(settings.uploads.buffer_budget_bytes)
+        self.logins = Logins(backend.directory, backend.log, backend.clock, server_id)
+        self.uploads = self._uploads(behaviour, Landing(keys.landing, targets))
+        self.downloads = Downloads(
+            backend.store,
+            backend.log,
+            backend.clock,
+            self.gateway_id,
+            BufferBudget(settings.downloads.buffer_budget_bytes),
+            settings.downloads.read_ahead_bytes,
+        )
+
+        def browsing(tree: HomeTree) -> Browsing:
+            return Browsing(tree, backend.store, keys.landing)
+
+        context = FaceContext(server_id, behaviour, self.logins, self.uploads, self.downloads, browsing)
+        self.listener = SftpListener(
+            context,
+            ListenerSettings(
+                host=settings.sftp.host,
+                port=settings.sftp.port,
+                host_key_files=host_key_files,
+                login_timeout_seconds=settings.sftp.login_timeout_seconds,
+                extra_algorithms=settings.sftp.extra_algorithms,
+            ),
+        )
+        self._working: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen and work. Raises `InvalidSettings` if it cannot."""
+        await self.listener.start()
+        self.resume_deliveries()
+
+    def resume_deliveries(self) -> None:
+        if self._working is None:
+            self._working = asyncio.create_task(self.worker.run())
+
+    async def pause_deliveries(self) -> None:
+        """Stop the worker; what it has claimed is due again when its lease runs out."""
+        if self._working:
+            self._working.cancel()
+            await asyncio.gather(self._working, return_exceptions=True)
+            self._working = None
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Drain, then stop. On return every upload has ended and every record of it is written."""
+        _log.info("stopping", grace_seconds=grace_seconds, open_uploads=self.uploads.open_count)
+        await self.listener.drain(grace_seconds)
+        await self.pause_deliveries()
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Return when nothing is left to be written behind a client's back."""
+        await self.logins.recorded()
+        await self.downloads.recorded()
+
+    def _worker(self, targets: tuple[DeliveryTarget, ...]) -> DeliveryWorker:
+        backend, wanted = self.backend, self.backend.settings.deliveries
+        return DeliveryWorker(
+            backend.store,
+            backend.log,
+            backend.log,
+            backend.clock,
+            self.gateway_id,
+            targets,
+            DeliverySettings(
+                poll_interval_seconds=wanted.poll_interval_seconds,
+                lease_seconds=wanted.lease_seconds,
+                max_attempts=wanted.max_attempts,
+                concurrency=wanted.concurrency,
+            ),
+        )
+
+    def _uploads(self, behaviour: Behaviour, landing: Landing) -> Uploads:
+        backend, wanted = self.backend, self.backend.settings.uploads
+        # A part may take no more than half the budget, or one large file would stop all others.
+        largest = max(
+            wanted.part_size_bytes, min(wanted.part_size_bytes * 90, wanted.buffer_budget_bytes // 2)
+        )
+        return Uploads(
+            Backends(backend.store, backend.log, backend.clock, self.gateway_id),
+            self.budget,
+            UploadSettings(
+                schedule=PartSchedule(wanted.part_size_bytes, largest),
+                reorder_window_bytes=wanted.reorder_window_bytes,
+                parallel_parts=wanted.parallel_parts,
+                store_partial=behaviour.dropped_upload == "store_partial",
+            ),
+            landing,
+            one_writer=behaviour.one_writer,
+            on_owed=self.worker.wake,
+        )
+
+
+async def resolve_keys(backend: Backend, *, create: bool) -> Keys:
+    """
+    Return the ARNs behind the configured keys.
+
+    Args:
+        create: Make missing keys and aliases; otherwise a missing one raises `NotFound`.
+    """
+    resolve = backend.provisioner.ensure_key if create else backend.provisioner.key_arn
+
+    async def arn(key: str | None) -> str | None:
+        return await resolve(key) if key else None
+
+    settings = backend.settings
+    return Keys(
+        landing=await arn(settings.landing.kms_key),
+        targets={target.name: await arn(target.kms_key) for target in settings.deliveries.targets},
+    )

@@ -1,0 +1,97 @@
+"""
+The border where errors become SFTP status replies. Nothing else translates.
+
+A client reads a fixed status and a fixed text, and for failures an error id. What really happened
+is in our log under that id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import asyncssh
+import structlog
+
+from tidegate.core.errors import GatewayError, NotFound, SftpStatus, Unsupported
+from tidegate.core.ids import new_error_id
+from tidegate.core.sessions import Session
+
+_log = structlog.get_logger("tidegate.sftp")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Answering(Protocol):
+    """Whoever answers requests of a session."""
+
+    @property
+    def session(self) -> Session: ...
+
+
+S = TypeVar("S", bound=Answering)
+
+
+def answered(
+    operation: str,
+) -> Callable[[Callable[Concatenate[S, P], Awaitable[T]]], Callable[Concatenate[S, P], Awaitable[T]]]:
+    """Let the errors of a request handler out as SFTP errors, and only as those."""
+
+    def decorate(handler: Callable[Concatenate[S, P], Awaitable[T]]) -> Any:
+        @wraps(handler)
+        async def wrapper(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return await handler(self, *args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - the one border; all of it is logged
+                raise as_sftp_error(error, operation, self.session, args[:1]) from None
+
+        return wrapper
+
+    return decorate
+
+
+def answered_stream(
+    operation: str,
+) -> Callable[[Callable[Concatenate[S, P], AsyncIterator[T]]], Callable[Concatenate[S, P], AsyncIterator[T]]]:
+    """The same for a handler that yields."""
+
+    def decorate(handler: Callable[Concatenate[S, P], AsyncIterator[T]]) -> Any:
+        @wraps(handler)
+        async def wrapper(self: S, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+            try:
+                async for each in handler(self, *args, **kwargs):
+                    yield each
+            except Exception as error:  # noqa: BLE001 - the one border; all of it is logged
+                raise as_sftp_error(error, operation, self.session, args[:1]) from None
+
+        return wrapper
+
+    return decorate
+
+
+def as_sftp_error(
+    error: Exception, operation: str, session: Session, subject: tuple[object, ...] = ()
+) -> asyncssh.SFTPError:
+    """Log the error, and return what the client may know of it."""
+    if isinstance(error, asyncssh.SFTPError):
+        return error
+    if isinstance(error, NotFound | Unsupported):
+        # Clients look for files that are not there all day, and match these texts: no id, no noise.
+        _log.debug(operation, session=session.session_id, user=session.user_name, detail=str(error))
+        return asyncssh.SFTPError(error.status, error.text)
+    error_id = new_error_id()
+    facts = {
+        "operation": operation,
+        "error_id": error_id,
+        "session": session.session_id,
+        "user": session.user_name,
+        "client_ip": session.client_ip,
+        "subject": repr(subject[0]) if subject else None,
+    }
+    if isinstance(error, GatewayError):
+        _log.warning("request refused", kind=type(error).__name__, detail=str(error), **facts)
+        return asyncssh.SFTPError(error.status, f"{error.text} (error {error_id})")
+    _log.error("request failed", exc_info=error, **facts)
+    return asyncssh.SFTPError(SftpStatus.FAILURE, f"Internal error (error {error_id})")

@@ -1,0 +1,135 @@
+"""
+One SSH connection: who are you, and what may this connection carry.
+
+Only public keys, only the sftp subsystem. Refusals are recorded when the connection ends without a
+login: a client with several keys offers them one by one, and the ones before the right one are
+no refusals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncssh
+import structlog
+
+from tidegate.core.errors import GatewayError
+from tidegate.core.ids import new_session_id
+from tidegate.core.paths import HomeTree
+from tidegate.core.sessions import Session
+from tidegate.core.users import SshPublicKey, User
+from tidegate.faces.sftp.context import FaceContext
+from tidegate.faces.sftp.session import SftpSession
+
+_log = structlog.get_logger("tidegate.sftp")
+
+# OpenSSH's MaxAuthTries.
+_MAX_KEYS_OFFERED = 6
+
+
+class Connection(asyncssh.SSHServer):
+    """The callbacks of one connection."""
+
+    def __init__(self, context: FaceContext, connections: set[Connection]) -> None:
+        self._context = context
+        self._connections = connections
+        self._claimed: str | None = None
+        self._refused: dict[str, str] = {}  # fingerprint: why not
+        self._candidate: tuple[User, SshPublicKey] | None = None
+        self._who: tuple[User, SshPublicKey] | None = None
+        self.may_write = asyncio.Event()  # the peer takes what we send
+        self.may_write.set()
+
+    # --- life -----------------------------------------------------------------------------
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self.conn = conn
+        self._connections.add(self)
+        # asyncssh does nothing when the socket's buffer is full, and grows it without bound
+        # (asyncssh 2.24.1; pinned by tests/sftp/test_backpressure.py). Requests wait for this event.
+        conn.pause_writing = self.may_write.clear  # type: ignore[method-assign]
+        conn.resume_writing = self.may_write.set  # type: ignore[method-assign]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self.may_write.set()
+        if self._who is None and self._claimed is not None:
+            self._record_refusals()
+        elif self._who is None and exc is not None:
+            _log.info("handshake failed", client_ip=self.client_ip, reason=str(exc))
+
+    @property
+    def client_ip(self) -> str:
+        peer = self.conn.get_extra_info("peername")
+        return str(peer[0]) if peer else "unknown"
+
+    @property
+    def client_version(self) -> str:
+        return str(self.conn.get_extra_info("client_version", ""))
+
+    # --- login ----------------------------------------------------------------------------
+
+    def begin_auth(self, username: str) -> bool:
+        self._claimed = username
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        fingerprint = key.get_fingerprint()
+        if len(self._refused) >= _MAX_KEYS_OFFERED:
+            self.conn.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "Too many keys")
+            return False
+        try:
+            self._candidate = await self._context.logins.key(username, fingerprint)
+            reason = "" if self._candidate else await self._reason(username)
+        except GatewayError as error:
+            reason = f"the directory could not be read: {error}"
+        if reason:
+            self._refused[fingerprint] = reason
+        return not reason
+
+    def auth_completed(self) -> None:
+        self._who = self._candidate
+        if self._who:
+            user, key = self._who
+            _log.info(
+                "login",
+                user=user.user_name,
+                client_ip=self.client_ip,
+                client=self.client_version,
+                fingerprint=key.fingerprint,
+            )
+
+    async def _reason(self, username: str) -> str:
+        known = await self._context.logins.user(username)
+        return "the key is not one of this partner's" if known else "no partner of this name"
+
+    def _record_refusals(self) -> None:
+        refused = self._refused or {"": "no key was offered"}
+        for fingerprint, reason in refused.items():
+            self._context.logins.refuse(
+                self._claimed or "", self.client_ip, self.client_version, fingerprint, reason
+            )
+
+    # --- sessions -------------------------------------------------------------------------
+
+    def session_requested(self) -> SftpSession | bool:
+        if self._who is None:
+            return False
+        user, key = self._who
+        session = Session(
+            session_id=new_session_id(),
+            server_id=self._context.server_id,
+            user_name=user.user_name,
+            client_ip=self.client_ip,
+            client_version=self.client_version,
+            key_fingerprint=key.fingerprint,
+        )
+        try:
+            tree = HomeTree(user.home, user.user_name)
+        except GatewayError as error:
+            _log.error("session refused", user=user.user_name, reason=f"the home is unusable: {error}")
+            return False
+        return SftpSession(self._context, session, tree, self.may_write)

@@ -1,0 +1,40 @@
+"""What every connection of one SFTP listener needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidegate.core.behaviour import Behaviour
+from tidegate.core.paths import HomeTree
+from tidegate.services.browsing import Browsing
+from tidegate.services.downloads import Downloads
+from tidegate.services.intake import Uploads
+from tidegate.services.logins import Logins
+
+
+@dataclass(slots=True)
+class FaceContext:
+    """Services and behaviour of one server."""
+
+    server_id: str
+    behaviour: Behaviour
+    logins: Logins
+    uploads: Uploads
+    downloads: Downloads
+    browsing: Callable[[HomeTree], Browsing]
+    # Endings go on after their connection is gone, so they belong to the server and not to it.
+    endings: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def end_later(self, ending: Coroutine[Any, Any, None]) -> None:
+        """Run an ending in the background; `ended` waits for it."""
+        task = asyncio.create_task(ending)
+        self.endings.add(task)
+        task.add_done_callback(self.endings.discard)
+
+    async def ended(self) -> None:
+        """Return when all endings so far have run."""
+        while self.endings:
+            await asyncio.wait(set(self.endings))

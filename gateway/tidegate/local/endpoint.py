@@ -1,0 +1,165 @@
+"""
+The one AWS endpoint of local mode: `transfer` is tidegate's, everything else is moto's.
+
+Loopback only, and only for programs: a web page in somebody's browser can reach loopback too, so
+requests with a foreign Host or with any Origin are refused, and moto's CORS headers are taken out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import structlog
+
+from tidegate.core.errors import InvalidSettings
+from tidegate.core.limits import MIB
+from tidegate.faces.control.protocol import is_transfer_request, transfer_answer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_log = structlog.get_logger("tidegate.local")
+
+_OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]|([\w-]+\.)*localhost)(:\d+)?", re.ASCII)
+_RESET_PATH = "/_tidegate/reset"
+# The emulator keeps objects in memory, several times over while it completes an upload.
+_LARGE_BYTES = 256 * MIB
+
+
+class LocalEndpoint:
+    """The WSGI application in front of moto."""
+
+    def __init__(self, moto: WSGIApplication, reset: Callable[[], None]) -> None:
+        self._moto = moto
+        self._reset = reset
+        self._sizes: dict[str, int] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "/")
+        if not _OWN_HOST.fullmatch(environ.get("HTTP_HOST", "")) or "HTTP_ORIGIN" in environ:
+            return _json(start_response, "403 Forbidden", {"message": "programs on this machine only"})
+        if path.startswith("/moto-api"):
+            return _json(start_response, "404 Not Found", {"message": "not offered"})
+        if path == _RESET_PATH and environ["REQUEST_METHOD"] == "POST":
+            self._reset()
+            return _json(start_response, "200 OK", {})
+        if is_transfer_request(environ.get("HTTP_X_AMZ_TARGET", ""), environ.get("HTTP_AUTHORIZATION", "")):
+            return self._transfer(environ, start_response)
+        self._warn_of_size(environ, path)
+        if environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB"):
+            # When moto refuses a transaction it puts the whole table back as it was before, and with
+            # it undoes what other requests wrote meanwhile. So one request at a time.
+            with self._one_at_a_time:
+                return list(self._moto(environ, _without_cors(start_response)))
+        return self._moto(environ, _without_cors(start_response))
+
+    def _transfer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        answer = transfer_answer(environ.get("HTTP_X_AMZ_TARGET", ""))
+        return _json(start_response, answer.status, answer.body, answer.headers)
+
+    def _warn_of_size(self, environ: WSGIEnvironment, path: str) -> None:
+        if environ["REQUEST_METHOD"] != "PUT":
+            return
+        upload = parse_qs(environ.get("QUERY_STRING", "")).get("uploadId", [path])[0]
+        before = self._sizes.get(upload, 0)
+        size = int(environ.get("CONTENT_LENGTH") or 0) + (before if upload != path else 0)
+        if upload != path:
+            self._sizes[upload] = size
+        if before <= _LARGE_BYTES < size:
+            _log.warning(
+                "large object in memory",
+                object=path,
+                reason="the embedded emulator holds objects in memory and needs several times their size;"
+                " bring another with --aws-endpoint-url",
+            )
+
+
+class EmbeddedAws:
+    """moto's server and our endpoint in threads of this process."""
+
+    def __init__(self, port: int, reset: Callable[[], None]) -> None:
+        self._server = _make_server(port, reset)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="aws", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def require_moto() -> None:
+    """Raise `InvalidSettings` with the install command if the extra `local` is not installed."""
+    if find_spec("moto") is None or find_spec("flask") is None:
+        raise InvalidSettings(
+            "the embedded AWS emulator is not installed",
+            hint="pip install 'tidegate[local]', or bring your own with --aws-endpoint-url",
+        )
+
+
+def _make_server(port: int, reset: Callable[[], None]) -> Any:
+    require_moto()
+    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - an extra, and slow to import
+        DomainDispatcherApplication,
+        create_backend_app,
+    )
+    from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: PLC0415
+
+    class QuietHandler(WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"  # keeps connections; a new one for each part would cost
+
+        def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    _refuse_taken(port)
+    application = LocalEndpoint(DomainDispatcherApplication(create_backend_app), reset)
+    server: Any = make_server("127.0.0.1", port, application, threaded=True, request_handler=QuietHandler)
+    server.daemon_threads = True
+    return server
+
+
+def _refuse_taken(port: int) -> None:
+    """werkzeug ends the process when a port is taken, so it is asked for beforehand."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            likely = ": LocalStack's usual port, so it is probably running" if port == 4566 else ""
+            raise InvalidSettings(
+                f"port {port} for the AWS endpoint is taken{likely} ({error.strerror})",
+                hint=f"use it with --aws-endpoint-url http://127.0.0.1:{port}, stop it, or take a free port"
+                " with --aws-port 0",
+            ) from error
+
+
+def _json(
+    start_response: StartResponse, status: str, body: dict[str, Any], headers: dict[str, str] | None = None
+) -> Iterable[bytes]:
+    data = json.dumps(body).encode()
+    sent = {"Content-Type": "application/json", **(headers or {}), "Content-Length": str(len(data))}
+    start_response(status, list(sent.items()))
+    return [data]
+
+
+def _without_cors(start_response: StartResponse) -> StartResponse:
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        kept = [each for each in headers if not each[0].lower().startswith("access-control-")]
+        return start_response(status, kept, exc_info) if exc_info else start_response(status, kept)
+
+    return start

@@ -1,0 +1,212 @@
+"""
+Reading files: ranged, one version throughout, a little ahead of a client that reads in order.
+
+A client reads a file in requests of 32 to 256 KiB, many of them under way at once. One GET for each
+would be slow and dear, so a block is fetched and kept. Sequential readers get the next block fetched
+while they read this one; a random reader gets what it asked for and no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from tidegate.core.errors import GatewayError
+from tidegate.core.ids import GatewayId, new_log_id
+from tidegate.core.limits import KIB
+from tidegate.core.objects import Location, StoredObject
+from tidegate.core.sessions import Session
+from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
+from tidegate.ports.clock import Clock
+from tidegate.ports.objects import ObjectReader
+from tidegate.ports.transfer_log import TransferLog
+from tidegate.services.buffers import BufferBudget
+
+_log = structlog.get_logger("tidegate.downloads")
+
+# OpenSSH and paramiko ask for no more; a longer request gets a shorter answer, as the protocol allows.
+MAX_READ_BYTES = 256 * KIB
+_MAX_RECORDS_UNDER_WAY = 1000
+
+
+class Download:
+    """
+    The live object behind an open read handle. Made by `Downloads.begin`.
+
+    Memory: one answer of at most 256 KiB; and, while the gateway's budget allows, two blocks of
+    `read_ahead_bytes`.
+    """
+
+    def __init__(
+        self,
+        stored: StoredObject,
+        store: ObjectReader,
+        budget: BufferBudget,
+        read_ahead_bytes: int,
+        on_end: Callable[[Download, TransferStatus, str | None], None],
+    ) -> None:
+        self.stored = stored
+        self.sent_bytes = 0
+        self._store = store
+        self._budget = budget
+        self._ahead = read_ahead_bytes
+        self._on_end = on_end
+        self._granted = False
+        self._block = (0, b"")
+        self._next: asyncio.Task[bytes] | None = None
+        self._expected = 0  # where a sequential reader reads next
+        self._ended = False
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """
+        Return up to `length` bytes from `offset`; empty at or beyond the end.
+
+        Raises:
+            ChangedMeanwhile: The object was replaced since OPEN, and the old version is gone.
+        """
+        length = min(length, MAX_READ_BYTES, max(self.stored.size - offset, 0))
+        if length == 0:
+            return b""
+        data = self._from_block(offset, length)
+        if not data:
+            await self._load(offset, length)
+            data = self._from_block(offset, length)
+        self._expected = offset + len(data)
+        self.sent_bytes += len(data)
+        return data
+
+    def finish(self) -> None:
+        """End the download because the client closed it."""
+        self._end(TransferStatus.COMPLETED, None)
+
+    def abandon(self, reason: str) -> None:
+        """End the download because the client went away."""
+        self._end(TransferStatus.ABANDONED, reason)
+
+    def _from_block(self, offset: int, length: int) -> bytes:
+        start, block = self._block
+        return block[offset - start : offset - start + length] if start <= offset else b""
+
+    async def _load(self, offset: int, length: int) -> None:
+        start, block = self._block
+        if self._next and offset == start + len(block):
+            data = await self._next
+            self._next = None
+        else:
+            self._drop_next()
+            sequential = offset == self._expected and self._may_read_ahead()
+            data = await self._store.read(self.stored, offset, self._ahead if sequential else length)
+        self._block = (offset, data)
+        following = offset + len(data)
+        if self._granted and len(data) == self._ahead and following < self.stored.size:
+            self._next = asyncio.create_task(self._store.read(self.stored, following, self._ahead))
+
+    def _may_read_ahead(self) -> bool:
+        if not self._granted:
+            self._granted = self._budget.try_take(2 * self._ahead)
+        return self._granted
+
+    def _drop_next(self) -> None:
+        if self._next:
+            self._next.cancel()
+            # Nobody will await it; its error, if it has one, concerns nobody any more.
+            self._next.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._next = None
+
+    def _end(self, status: TransferStatus, reason: str | None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._drop_next()
+        self._block = (0, b"")
+        if self._granted:
+            self._budget.give_back(2 * self._ahead)
+        self._on_end(self, status, reason)
+
+
+class Downloads:
+    """All downloads of this gateway. Each leaves one record, written behind the client's back."""
+
+    def __init__(
+        self,
+        store: ObjectReader,
+        log: TransferLog,
+        clock: Clock,
+        gateway_id: GatewayId,
+        budget: BufferBudget,
+        read_ahead_bytes: int,
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._gateway_id = gateway_id
+        self._budget = budget
+        self._read_ahead_bytes = read_ahead_bytes
+        self._records: set[asyncio.Task[None]] = set()
+
+    async def begin(self, session: Session, path: str, location: Location) -> Download:
+        """Open the current version for reading. Raises `NotFound`."""
+        stored = await self._store.head(location)
+        started_at = self._clock.now()
+
+        def on_end(download: Download, status: TransferStatus, reason: str | None) -> None:
+            record = TransferRecord(
+                log_id=new_log_id(int(started_at.timestamp() * 1000)),
+                direction=Direction.DOWNLOAD,
+                status=status,
+                user_name=session.user_name,
+                server_id=session.server_id,
+                session_id=session.session_id,
+                client_ip=session.client_ip,
+                client_version=session.client_version,
+                key_fingerprint=session.key_fingerprint,
+                path=path,
+                bucket=location.bucket,
+                object_key=location.key,
+                started_at=started_at,
+                timestamp=self._clock.now(),
+                gateway_id=self._gateway_id,
+                version_id=stored.version_id,
+                etag=stored.etag,
+                size=download.sent_bytes,
+                kms_key_id=stored.kms_key_id,
+                error=reason,
+            )
+            self._tell(record)
+            self._record_later(record)
+
+        return Download(stored, self._store, self._budget, self._read_ahead_bytes, on_end)
+
+    async def recorded(self) -> None:
+        """Return when the records of all ended downloads are written."""
+        while self._records:
+            await asyncio.wait(set(self._records))
+
+    def _record_later(self, record: TransferRecord) -> None:
+        if len(self._records) >= _MAX_RECORDS_UNDER_WAY:
+            _log.warning("download not recorded", log_id=record.log_id, reason="too many under way")
+            return
+        task = asyncio.create_task(self._record(record))
+        self._records.add(task)
+        task.add_done_callback(self._records.discard)
+
+    async def _record(self, record: TransferRecord) -> None:
+        try:
+            await self._log.start(record)
+        except GatewayError as error:
+            _log.warning("download not recorded", log_id=record.log_id, reason=str(error))
+
+    def _tell(self, record: TransferRecord) -> None:
+        _log.info(
+            "download ended",
+            status=record.status.value,
+            log_id=record.log_id,
+            user=record.user_name,
+            session=record.session_id,
+            client_ip=record.client_ip,
+            path=record.path,
+            bytes=record.size,
+            seconds=round((record.timestamp - record.started_at).total_seconds(), 3),
+        )

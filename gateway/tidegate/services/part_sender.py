@@ -1,0 +1,137 @@
+"""
+Sending one upload's parts to S3: hashed in order, several under way, each counted in the budget.
+
+Nothing here decides how an upload ends. `PartSender` starts the multipart upload when the first part
+is sent, notes its id on the record before that, and knows how to drop it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import zlib
+
+from tidegate.core.errors import GatewayError
+from tidegate.core.ids import UploadId
+from tidegate.core.limits import S3_MIN_PART_BYTES
+from tidegate.core.objects import NewObject, PartReceipt, StoredObject
+from tidegate.core.transfers import Owner
+from tidegate.ports.objects import Body, ObjectWriter
+from tidegate.ports.transfer_log import TransferLog
+from tidegate.services.buffers import BufferBudget
+
+
+class Digest:
+    """The running SHA-256 of a file, and the CRC32 of each piece, computed off the event loop."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._in_order = asyncio.Lock()  # hands itself on first come, first served
+
+    async def take(self, body: Body) -> str:
+        """Hash the next bytes of the file; return their CRC32 as S3 writes it. Call in file order."""
+        async with self._in_order:
+            return await asyncio.to_thread(self._take, body)
+
+    def _take(self, body: Body) -> str:
+        self._sha256.update(body)
+        return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+
+class PartSender:
+    """One upload's way to S3."""
+
+    def __init__(
+        self,
+        new: NewObject,
+        owner: Owner,
+        store: ObjectWriter,
+        log: TransferLog,
+        budget: BufferBudget,
+        parallel_parts: int,
+    ) -> None:
+        self._new = new
+        self._owner = owner
+        self._store = store
+        self._log = log
+        self._budget = budget
+        self._free_lanes = parallel_parts
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._receipts: list[PartReceipt] = []
+        self._failure: GatewayError | None = None
+        self.digest = Digest()
+        self.upload_id: UploadId | None = None
+        self.sent_bytes = 0
+        self.sent_parts = 0
+
+    async def send(self, body: bytearray, slot_bytes: int) -> None:
+        """
+        Send the next part; return when the next bytes may be taken in.
+
+        That is at once while memory and lanes are free, and otherwise when this part has arrived:
+        the caller's reservation is then free again.
+
+        Args:
+            body: The part; not to be touched again by the caller.
+            slot_bytes: Memory taken for it beyond the reservation; given back once it is sent.
+
+        Raises:
+            GatewayError: This or an earlier part failed beyond its retries.
+        """
+        await self._begin()
+        self.sent_parts += 1
+        self.sent_bytes += len(body)
+        spare = len(self._under_way) < self._free_lanes and self._budget.try_take(S3_MIN_PART_BYTES)
+        held = slot_bytes + (S3_MIN_PART_BYTES if spare else 0)
+        task = asyncio.create_task(self._send(self.sent_parts, body, held))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        if not spare:
+            await asyncio.wait({task})
+        self.check()
+
+    def check(self) -> None:
+        """Raise the first failure of any part."""
+        if self._failure:
+            raise self._failure
+
+    async def settled(self) -> None:
+        """Return when no part is under way any more; raise the first failure."""
+        await self.quiet()
+        self.check()
+
+    async def quiet(self) -> None:
+        """Return when no part is under way any more, whatever came of them."""
+        while self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    async def complete(self) -> StoredObject:
+        """Complete the multipart upload of all sent parts. Call when settled."""
+        assert self.upload_id is not None
+        return await self._store.complete_multipart(self._new.location, self.upload_id, self._receipts)
+
+    async def drop(self) -> None:
+        """Wait for parts under way, then abort the multipart upload, if there is one."""
+        await self.quiet()
+        if self.upload_id is not None:
+            await self._store.abort_multipart(self._new.location, self.upload_id)
+
+    async def _begin(self) -> None:
+        if self.upload_id is None:
+            self.upload_id = await self._store.create_multipart(self._new)
+            await self._log.set_upload_id(self._owner, self.upload_id)
+
+    async def _send(self, number: int, body: bytearray, held: int) -> None:
+        try:
+            assert self.upload_id is not None
+            crc32 = await self.digest.take(body)
+            receipt = await self._store.upload_part(self._new.location, self.upload_id, number, body, crc32)
+            self._receipts.append(receipt)
+        except GatewayError as error:
+            self._failure = self._failure or error
+        finally:
+            self._budget.give_back(held)

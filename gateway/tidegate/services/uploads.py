@@ -1,0 +1,252 @@
+"""
+One upload, from OPEN to its end.
+
+There are two ways out, and no third: `finish` for a CLOSE the client sent, `abandon` for everything
+else. `finish` answers only when the object is complete in S3 and its record and deliveries are
+written. An error of a WRITE stays on the upload and fails its CLOSE: clients send CLOSE all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from tidegate.core.errors import GatewayError, OutOfOrderWrite, TooLarge
+from tidegate.core.limits import S3_MAX_PARTS, S3_MIN_PART_BYTES
+from tidegate.core.parts import PartBuffer, PartSchedule
+from tidegate.core.transfers import TransferRecord
+from tidegate.services.buffers import BufferBudget
+from tidegate.services.endings import Ending
+from tidegate.services.part_sender import PartSender
+
+# A large part waits this long for its memory, then a smallest part is sent instead.
+_SLOT_WAIT_SECONDS = 30.0
+_IDLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSettings:
+    """What all uploads of a gateway have in common."""
+
+    schedule: PartSchedule
+    reorder_window_bytes: int
+    parallel_parts: int
+    store_partial: bool
+
+    @property
+    def reservation_bytes(self) -> int:
+        return S3_MIN_PART_BYTES + self.reorder_window_bytes
+
+
+class Upload:
+    """
+    The live object behind an open write handle. Made by `Uploads.begin`.
+
+    Memory: at most its reservation, one part of `schedule.size_of(n)` being filled, and
+    `parallel_parts` under way, each counted in the gateway's budget.
+    """
+
+    def __init__(
+        self,
+        record: TransferRecord,
+        sender: PartSender,
+        ending: Ending,
+        budget: BufferBudget,
+        settings: UploadSettings,
+        on_end: Callable[[Upload], None],
+    ) -> None:
+        self.record = record
+        self._settings = settings
+        self._budget = budget
+        self._buffer = PartBuffer(settings.reorder_window_bytes)
+        self._sender = sender
+        self._ending = ending
+        self._on_end = on_end
+        self._error: GatewayError | None = None
+        self._slot = 0  # bytes taken for the part being filled, beyond the reservation
+        self._ended = False
+        self._turn = asyncio.Lock()
+        self._steps: set[asyncio.Task[None]] = set()
+        self._last_write = asyncio.get_running_loop().time()
+
+    @property
+    def received_bytes(self) -> int:
+        """The bytes received without a gap: what STAT shows while the file is being sent."""
+        return self._buffer.end
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """
+        Take one WRITE. Waits while S3 is slower than the client.
+
+        Raises:
+            OutOfOrderWrite: A gap beyond the window, or a rewrite of bytes already sent.
+            GatewayError: S3 or the record failed. The error stays: later writes and CLOSE raise it too.
+        """
+        self._last_write = asyncio.get_running_loop().time()
+        if self._fits(offset, len(data)):
+            self._buffer.receive(offset, data)
+        else:
+            await self._undisturbed(self._write(offset, memoryview(data)))
+
+    async def finish(self) -> None:
+        """
+        End the upload because the client sent CLOSE. On return the promise holds.
+
+        Raises:
+            OutcomeUnknown: Whether the object or record took effect could not be learnt.
+            GatewayError: The upload failed; nothing of it is published.
+        """
+        await self._undisturbed(self._finish())
+
+    async def abandon(self, reason: str) -> None:
+        """End the upload because the client went away. Never raises; a second call does nothing."""
+        await self._undisturbed(self._abandon(reason))
+
+    def abandon_later(self, reason: str) -> None:
+        """Abandon in the background; `Uploads.all_ended` waits for it."""
+        self._keep(asyncio.create_task(self._abandon(reason)))
+
+    def relieve(self) -> None:
+        """Somebody waits for memory: if no write came for a second, send early what is here."""
+        idle = asyncio.get_running_loop().time() - self._last_write >= _IDLE_SECONDS
+        if idle and not self._turn.locked() and self._buffer.ready_bytes >= S3_MIN_PART_BYTES:
+            self._keep(asyncio.create_task(self._send_early()))
+
+    async def _send_early(self) -> None:
+        async with self._turn:
+            if not self._ended and self._buffer.ready_bytes >= S3_MIN_PART_BYTES:
+                try:
+                    await self._send(self._buffer.ready_bytes)
+                except GatewayError as error:
+                    self._error = error
+
+    # --- one thing at a time, to its end ----------------------------------------------------
+
+    async def _undisturbed(self, step: Coroutine[None, None, None]) -> None:
+        """
+        Await a step that must not be torn in two.
+
+        A lost connection cancels whoever awaits; a part cut from the buffer but never sent would be
+        a hole in the object. So the step runs on, and the ending that follows waits its turn.
+        """
+        await asyncio.shield(self._keep(asyncio.create_task(step)))
+
+    def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        self._steps.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(self._steps.discard)
+        return task
+
+    async def _write(self, offset: int, data: memoryview) -> None:
+        async with self._turn:
+            self._raise_error()
+            try:
+                await self._take(offset, data)
+            except GatewayError as error:
+                self._error = error
+                raise
+
+    async def _finish(self) -> None:
+        async with self._turn:
+            try:
+                self._refuse_gap()
+                self._raise_error()
+                await self._ending.complete(self._buffer, self._sender)
+            except GatewayError as error:
+                await self._ending.failed(error, self._sender)
+                raise
+            finally:
+                self._end()
+
+    async def _abandon(self, reason: str) -> None:
+        async with self._turn:
+            if self._ended:
+                return
+            try:
+                if self._error:
+                    await self._ending.failed(self._error, self._sender)
+                elif self._settings.store_partial and self._buffer.end:
+                    await self._ending.partial(reason, self._buffer, self._sender)
+                else:
+                    await self._ending.abandoned(reason, self._sender)
+            finally:
+                self._end()
+
+    # --- filling parts --------------------------------------------------------------------
+
+    def _fits(self, offset: int, count: int) -> bool:
+        """The common case, without a task: the next bytes, and memory for them is held."""
+        return (
+            not self._turn.locked()
+            and self._error is None
+            and offset == self._buffer.end
+            and not self._buffer.has_gap
+            and self._buffer.ready_bytes + count < self._limit
+        )
+
+    async def _take(self, offset: int, data: memoryview) -> None:
+        while data:
+            if offset != self._buffer.end:
+                self._buffer.receive(offset, data)  # bounded by the window
+                break
+            room = self._limit - self._buffer.ready_bytes
+            if room <= 0:
+                await self._make_room()
+                continue
+            self._buffer.receive(offset, data[:room])
+            offset, data = offset + len(data[:room]), data[room:]
+        while self._buffer.ready_bytes >= self._settings.schedule.size_of(self._next_number):
+            await self._make_room()
+
+    @property
+    def _next_number(self) -> int:
+        return self._sender.sent_parts + 1
+
+    @property
+    def _limit(self) -> int:
+        """How many contiguous bytes the memory we hold has room for."""
+        return S3_MIN_PART_BYTES + self._slot
+
+    async def _make_room(self) -> None:
+        """The memory we hold is full: get more for a larger part, or send what is there."""
+        number = self._next_number
+        if number > S3_MAX_PARTS:
+            raise TooLarge(f"{self.record.path}: all {S3_MAX_PARTS} parts are used")
+        wanted = self._settings.schedule.size_of(number)
+        if self._limit < wanted and await self._grow(number, wanted - self._limit):
+            return
+        await self._send(min(self._buffer.ready_bytes, wanted))
+
+    async def _grow(self, number: int, more: int) -> bool:
+        if self._settings.schedule.is_base(number):
+            # A base part sent at 5 MiB costs a few numbers of 10,000; waiting would cost speed.
+            taken = self._budget.try_take(more)
+        else:
+            taken = await self._budget.take_within(more, _SLOT_WAIT_SECONDS)
+        if taken:
+            self._slot += more
+            self._budget.holders.add(self)
+        return taken
+
+    async def _send(self, count: int) -> None:
+        slot, self._slot = self._slot, 0
+        self._budget.holders.discard(self)
+        await self._sender.send(self._buffer.cut(count), slot)
+
+    # --- endings --------------------------------------------------------------------------
+
+    def _refuse_gap(self) -> None:
+        if self._buffer.has_gap and self._error is None:
+            self._error = OutOfOrderWrite(f"{self.record.path}: bytes from {self._buffer.end} never came")
+
+    def _raise_error(self) -> None:
+        if self._error:
+            raise self._error
+        self._sender.check()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._budget.holders.discard(self)
+        self._budget.give_back(self._settings.reservation_bytes + self._slot)
+        self._slot = 0
+        self._on_end(self)

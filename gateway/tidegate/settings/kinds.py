@@ -1,0 +1,163 @@
+"""
+The kinds of values settings hold: what each must look like, and the words to say so.
+
+A pattern or bound is written once, here or on the field; `Words` beside it is what an error says
+in place of the pattern. Validators quote the value they refuse unless it may hold a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from tidegate.core.errors import InvalidName
+from tidegate.core.limits import S3_MAX_KEY_BYTES
+from tidegate.core.paths import home_from_target
+from tidegate.core.users import check_user_name
+from tidegate.settings.problems import shown
+
+# Marks errors whose text is already in our words.
+OWN_WORDS = "tidegate"
+# Key of the validation context: the directory that relative paths start from.
+DIRECTORY = "directory"
+
+_REFERENCE = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """
+    How an error explains a rule of its setting.
+
+    Args:
+        form: What a pattern asks for, as in "expected ..., not 'x'".
+        least: Why the lower bound is where it is.
+        most: Why the upper bound is where it is.
+    """
+
+    form: str = ""
+    least: str = ""
+    most: str = ""
+
+
+def refused(text: str) -> PydanticCustomError:
+    """Return the error a validator raises; `text` reaches the administrator as it is."""
+    return PydanticCustomError(OWN_WORDS, "{text}", {"text": text})
+
+
+def _partner_name(name: str) -> str:
+    with _in_own_words():
+        return check_user_name(name)
+
+
+def _home(home: str) -> str:
+    with _in_own_words():
+        return home_from_target(home).target
+
+
+def _bucket(name: str) -> str:
+    # Two dots together and IP addresses are more than a pattern of the schema can say.
+    with _in_own_words():
+        home_from_target(f"/{name}")
+    return name
+
+
+@contextmanager
+def _in_own_words() -> Iterator[None]:
+    try:
+        yield
+    except InvalidName as error:
+        raise refused(f"{error.detail}; {error.hint}" if error.hint else error.detail) from error
+
+
+def _prefix(prefix: str) -> str:
+    if prefix and not prefix.endswith("/"):
+        # The prefix and the key are joined as they are: "copies" would give "copiesacme/a.csv".
+        raise refused(f"{shown(prefix)} must end in /")
+    if any(step in ("", ".", "..") for step in prefix.split("/")[:-1]):
+        raise refused(f"{shown(prefix)} starts with / or has an empty, . or .. step")
+    return prefix
+
+
+def _file(path: Path, info: ValidationInfo) -> Path:
+    if path == Path():
+        raise refused("expected the name of a file")
+    if path.parts[0].startswith("~"):
+        raise refused("~ is not expanded; write the whole path")
+    directory = (info.context or {}).get(DIRECTORY)
+    return path if directory is None else Path(directory) / path
+
+
+def _endpoint(url: str) -> str:
+    if not _is_endpoint(url):
+        # Not quoted: a URL may hold a password.
+        raise refused("expected http://HOST or https://HOST, with a port if need be and nothing after it")
+    return url
+
+
+def _is_endpoint(url: str) -> bool:
+    # urlsplit drops line ends and tabs without a word.
+    if not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    more = "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment
+    return parts.scheme in ("http", "https") and has_host and not more
+
+
+Flag: TypeAlias = Annotated[bool, Field(strict=True)]
+Count: TypeAlias = Annotated[int, Field(strict=True)]
+Seconds: TypeAlias = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+# The schema describes the file, where a secret is only ever named.
+Secret: TypeAlias = Annotated[SecretStr, WithJsonSchema({"type": "string", "pattern": _REFERENCE})]
+
+HostName: TypeAlias = Annotated[
+    str, Field(pattern=r"^[0-9A-Za-z._:%-]{1,253}$"), Words(form="a host name or IP address")
+]
+AlgorithmName: TypeAlias = Annotated[
+    str, Field(pattern=r"^[0-9A-Za-z@._-]{1,64}$"), Words(form="one SSH algorithm name")
+]
+Region: TypeAlias = Annotated[
+    str, Field(pattern=r"^[a-z0-9-]{1,32}$"), Words(form="a Region such as eu-central-1")
+]
+ServerId: TypeAlias = Annotated[
+    str, Field(pattern=r"^s-[0-9a-f]{17}$"), Words(form="s- and 17 hexadecimal digits")
+]
+BucketName: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"),
+    AfterValidator(_bucket),
+    Words(form="a bucket name (3 to 63 lower-case letters, digits, . or -)"),
+]
+TableName: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^[0-9A-Za-z_.-]{3,255}$"),
+    Words(form="a table name (3 to 255 letters, digits, _ . or -)"),
+]
+KmsKey: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^(alias/[\w/-]+|arn:aws[\w-]*:kms:[\w:/-]+|mrk-[0-9a-f]{32}|[0-9a-fA-F-]{36})$"),
+    Words(form="alias/NAME, a key id or an ARN"),
+]
+TargetName: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9-]{1,40}$"),
+    Words(form="a target name (1 to 40 lower-case letters, digits or -)"),
+]
+Prefix: TypeAlias = Annotated[str, Field(max_length=S3_MAX_KEY_BYTES), AfterValidator(_prefix)]
+PartnerName: TypeAlias = Annotated[str, AfterValidator(_partner_name)]
+HomeDirectory: TypeAlias = Annotated[str, AfterValidator(_home)]
+EndpointUrl: TypeAlias = Annotated[str, AfterValidator(_endpoint)]
+# Relative ones start from the directory of the configuration file.
+FilePath: TypeAlias = Annotated[Path, AfterValidator(_file)]

@@ -1,0 +1,32 @@
+"""A preset's behaviour with what the settings say put over it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from tidegate.core.behaviour import POSIX_RENAME, PRESETS, Behaviour, Preset
+from tidegate.settings.model import Settings
+
+_T = TypeVar("_T")
+
+
+def behaviour_of(settings: Settings, preset: Preset) -> Behaviour:
+    """
+    Return the preset's behaviour, except where `behaviour` in the settings says otherwise.
+
+    Of the extensions posix-rename comes and goes with `rename_overwrite`; the others are the preset's.
+    """
+    base, said = PRESETS[preset], settings.behaviour
+    overwrite = _either(said.rename_overwrite, base.rename_overwrite)
+    others = tuple(name for name in base.extensions if name != POSIX_RENAME)
+    return Behaviour(
+        dropped_upload=_either(said.dropped_upload, base.dropped_upload),
+        setstat=_either(said.setstat, base.setstat),
+        rename_overwrite=overwrite,
+        one_writer=_either(said.one_writer, base.one_writer),
+        extensions=(*others, POSIX_RENAME) if overwrite else others,
+    )
+
+
+def _either(said: _T | None, otherwise: _T) -> _T:
+    return otherwise if said is None else said

@@ -1,0 +1,61 @@
+"""The text to send to a partner: everything needed to send a first file, and to know whom it talks to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidegate.cli.target import Target
+from tidegate.core.errors import InvalidSettings
+from tidegate.core.users import User
+from tidegate.faces.sftp.listener import public_half, read_host_keys
+from tidegate.local.state_dir import known_hosts_line
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    host: str
+    port: int
+    fingerprint: str
+    key_line: str
+
+
+def for_partner_text(target: Target, user: User) -> str:
+    """Return the text. Raises `InvalidSettings` if the target does not say where it listens."""
+    server = _server(target)
+    port = "" if server.port == 22 else f" -P {server.port}"
+    keys = "\n".join(f"  {key.fingerprint} {key.comment}".rstrip() for key in user.keys)
+    return "\n".join(
+        [
+            "Your SFTP access",
+            "",
+            f"Host:  {server.host}",
+            f"Port:  {server.port}",
+            f"User:  {user.user_name}",
+            "Login: by SSH key, with one of these",
+            keys or "  (none yet: please send us your public key)",
+            "",
+            "Our host key has the fingerprint",
+            f"  {server.fingerprint}",
+            "Compare it when your client asks, or put this line into known_hosts:",
+            f"  {known_hosts_line(server.host, server.port, server.key_line)}",
+            "",
+            "To send a file:",
+            f"  sftp{port} {user.user_name}@{server.host}",
+            "  sftp> put report.csv",
+        ]
+    )
+
+
+def _server(target: Target) -> _Server:
+    if target.facts:
+        sftp = target.facts["sftp"]
+        return _Server(sftp["host"], sftp["port"], sftp["host_key_fingerprint"], sftp["host_key"])
+    sftp_settings = target.settings.sftp
+    if not sftp_settings.host_key_files:
+        raise InvalidSettings(
+            f"{target.description} does not say which host key it has",
+            hint="name the gateway by --state-dir, or by a --config with sftp.host_key_files",
+        )
+    key = public_half(read_host_keys(sftp_settings.host_key_files)[0])
+    host = sftp_settings.advertised_host or sftp_settings.host
+    return _Server(host, sftp_settings.port, key.fingerprint, key.line)

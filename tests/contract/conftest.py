@@ -1,0 +1,224 @@
+"""
+The two worlds each contract suite runs in: the memory fakes, and the AWS adapters on moto.
+
+Every test asks for its port by name and gets it twice. Buckets and tables are new for each test.
+A fact that moto gets wrong is checked in memory alone: the test says so, with the reason, and carries
+`memory_only`, which each suite makes for itself from the `backend` fixture.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import secrets
+import zlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tidegate.adapters.aws.clients import AwsClients, AwsEndpoint
+from tidegate.adapters.aws.directory import DynamoUserDirectory
+from tidegate.adapters.aws.provision import Provisioner
+from tidegate.adapters.aws.s3 import S3ObjectStore
+from tidegate.adapters.aws.transfer_log import DynamoTransferLog
+from tidegate.adapters.memory.clock import ManualClock
+from tidegate.adapters.memory.directory import MemoryUserDirectory
+from tidegate.adapters.memory.objects import MemoryObjectStore
+from tidegate.adapters.memory.transfer_log import MemoryTransferLog
+from tidegate.core.ids import GatewayId, UploadId, new_log_id
+from tidegate.core.objects import Location, NewObject, PartReceipt, StoredObject
+from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
+from tidegate.ports.directory import UserDirectory
+from tidegate.ports.objects import ObjectStore
+from tidegate.ports.transfer_log import TransferLog
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    # One line a request would bury the report of a failing test.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "aws-on-moto"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def clients(backend: str, request: pytest.FixtureRequest) -> Iterator[AwsClients | None]:
+    """The clients of the AWS adapters; None where there is only memory, and then no server starts."""
+    if backend == "memory":
+        yield None
+        return
+    url = request.getfixturevalue("moto_url")
+    made = AwsClients(
+        AwsEndpoint(
+            region="us-east-1",
+            endpoint_url=url,
+            access_key_id="test",
+            secret_access_key="test",
+        )
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A moment a few hours ago, in whole milliseconds; searches by day start from the real today."""
+    return datetime.now(UTC).replace(microsecond=123_000) - timedelta(hours=3)
+
+
+@pytest.fixture
+async def kms_key(clients: AwsClients | None) -> str:
+    if clients is None:
+        return "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    return await Provisioner(clients).ensure_key("alias/contract")
+
+
+@pytest.fixture
+def store(clients: AwsClients | None) -> ObjectStore:
+    return MemoryObjectStore() if clients is None else S3ObjectStore(clients)
+
+
+@pytest.fixture
+def make_bucket(
+    store: ObjectStore, clients: AwsClients | None, kms_key: str
+) -> Callable[..., Awaitable[str]]:
+    async def made(*, versioned: bool = True) -> str:
+        name = f"contract-{secrets.token_hex(8)}"
+        if isinstance(store, MemoryObjectStore):
+            store.add_bucket(name, versioned=versioned)
+        else:
+            await Provisioner(clients).ensure_bucket(name, kms_key, versioned=versioned)
+        return name
+
+    return made
+
+
+@pytest.fixture
+async def bucket(make_bucket: Callable[..., Awaitable[str]]) -> str:
+    return await make_bucket()
+
+
+@pytest.fixture
+async def unversioned_bucket(make_bucket: Callable[..., Awaitable[str]]) -> str:
+    return await make_bucket(versioned=False)
+
+
+@pytest.fixture
+def put(store: ObjectStore) -> Callable[..., Awaitable[StoredObject]]:
+    """Put an object with its checksum."""
+
+    async def put(
+        bucket: str,
+        key: str,
+        body: bytes = b"",
+        *,
+        kms_key: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> StoredObject:
+        return await store.put(NewObject(Location(bucket, key), kms_key, metadata or {}), body, crc32(body))
+
+    return put
+
+
+@pytest.fixture
+def upload(store: ObjectStore) -> Callable[..., Awaitable[tuple[Location, UploadId, list[PartReceipt]]]]:
+    """Start a multipart upload and send these bodies as its parts, from 1."""
+
+    async def upload(
+        bucket: str,
+        key: str,
+        bodies: Sequence[bytes],
+        *,
+        kms_key: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> tuple[Location, UploadId, list[PartReceipt]]:
+        location = Location(bucket, key)
+        upload_id = await store.create_multipart(NewObject(location, kms_key, metadata or {}))
+        receipts = [
+            await store.upload_part(location, upload_id, number, body, crc32(body))
+            for number, body in enumerate(bodies, start=1)
+        ]
+        return location, upload_id, receipts
+
+    return upload
+
+
+@pytest.fixture
+def content(store: ObjectStore) -> Callable[[StoredObject], Awaitable[bytes]]:
+    """Read a whole object."""
+
+    async def content(of: StoredObject) -> bytes:
+        return await store.read(of, 0, of.size)
+
+    return content
+
+
+def crc32(body: bytes) -> str:
+    return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+
+
+@pytest.fixture
+async def log(clients: AwsClients | None, now: datetime) -> MemoryTransferLog | DynamoTransferLog:
+    """The transfer log, which is the delivery queue and the login audit too."""
+    if clients is None:
+        return MemoryTransferLog(ManualClock(now))
+    table = f"transfers-{secrets.token_hex(8)}"
+    await Provisioner(clients).ensure_transfers_table(table)
+    return DynamoTransferLog(clients, table, retention_days=400, refused_login_retention_days=90)
+
+
+@pytest.fixture
+async def directory(clients: AwsClients | None) -> UserDirectory:
+    if clients is None:
+        return MemoryUserDirectory()
+    table = f"directory-{secrets.token_hex(8)}"
+    await Provisioner(clients).ensure_directory_table(table)
+    return DynamoUserDirectory(clients, table)
+
+
+@pytest.fixture
+def transfer(now: datetime) -> Callable[..., TransferRecord]:
+    """Make a STARTED upload of now, with the changes asked for."""
+
+    def transfer(**changes: object) -> TransferRecord:
+        started_at = changes.get("started_at", now)
+        record = TransferRecord(
+            log_id=new_log_id(int(started_at.timestamp() * 1000)),
+            direction=Direction.UPLOAD,
+            status=TransferStatus.STARTED,
+            user_name="acme",
+            server_id="s-0123456789abcdef0",
+            session_id="0123456789abcdef",
+            client_ip="192.0.2.7",
+            client_version="SSH-2.0-OpenSSH_9.2",
+            key_fingerprint="SHA256:abc",
+            path="/in/report.csv",
+            bucket="landing",
+            object_key="acme/in/report.csv",
+            started_at=started_at,
+            timestamp=started_at,
+            gateway_id=GatewayId("gw-ours"),
+            kms_key_id="arn:aws:kms:us-east-1:123456789012:key/1",
+        )
+        return replace(record, **changes)
+
+    return transfer
+
+
+@pytest.fixture
+async def started(log: TransferLog, transfer: Callable[..., TransferRecord]) -> TransferRecord:
+    """A STARTED upload that is on record."""
+    record = transfer()
+    await log.start(record)
+    return record

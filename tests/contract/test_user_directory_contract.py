@@ -1,0 +1,236 @@
+"""What every `UserDirectory` promises, whoever offers it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tidegate.core.errors import AlreadyExists, NotFound
+from tidegate.core.ids import KeyId, key_id_for
+from tidegate.core.limits import SSH_PUBLIC_KEYS_PER_USER
+from tidegate.core.users import Home, HomeDirectoryType, Mapping, SshPublicKey, User
+
+memory_only = pytest.mark.parametrize("backend", ["memory"], indirect=True)
+
+SERVER, OTHER_SERVER = "s-0123456789abcdef0", "s-0123456789abcdef1"
+HOME = Home.chroot("/landing/acme")
+
+
+@pytest.fixture
+def key(now):
+    """Make a key imported so many minutes after now."""
+
+    def key(name: str, minutes: int = 0) -> SshPublicKey:
+        return SshPublicKey(
+            key_id=key_id_for("acme", name),
+            body=f"ssh-ed25519 {name}",
+            fingerprint=f"SHA256:{name}",
+            comment="",
+            imported_at=now + timedelta(minutes=minutes),
+        )
+
+    return key
+
+
+@pytest.fixture
+def user(now):
+    """Make a user with the changes asked for."""
+
+    def user(user_name: str = "acme", **changes: object) -> User:
+        return replace(User(SERVER, user_name, HOME, now), **changes)
+
+    return user
+
+
+async def names(directory, server_id=SERVER) -> list[str]:
+    return [user.user_name async for user in directory.users(server_id)]
+
+
+class TestServers:
+    async def test_in_order_and_once(self, directory):
+        """Servers are listed in order, each once however often it was registered."""
+        assert await directory.server_ids() == []
+        for server_id in (OTHER_SERVER, SERVER, OTHER_SERVER):
+            await directory.register_server(server_id)
+        assert await directory.server_ids() == [SERVER, OTHER_SERVER]
+
+    async def test_keep_their_users(self, directory, user, key):
+        """Registering a server again loses no user; a server is no user."""
+        added = user(keys=(key("one"),))
+        await directory.register_server(SERVER)
+        assert await names(directory) == []
+        await directory.add_user(added)
+        await directory.register_server(SERVER)
+        assert [found async for found in directory.users(SERVER)] == [added]
+
+
+class TestUsers:
+    async def test_comes_back_as_it_was_added(self, directory, user, key):
+        """A user comes back with home, time and every key."""
+        home = Home(
+            HomeDirectoryType.LOGICAL,
+            "/start",
+            (Mapping("/out", "/b/ü x/${transfer:UserName}"), Mapping("/in", "/c/in")),
+        )
+        added = user(home=home, keys=(replace(key("one"), comment="alice@example, 日本"), key("two", 1)))
+        await directory.add_user(added)
+        assert await directory.user(SERVER, "acme") == added
+        assert [found async for found in directory.users(SERVER)] == [added]
+
+    async def test_path_home(self, directory, user):
+        """A PATH home has a directory and no mappings."""
+        added = user(home=Home(HomeDirectoryType.PATH, "/landing/acme"))
+        await directory.add_user(added)
+        assert await directory.user(SERVER, "acme") == added
+
+    async def test_with_as_many_keys_as_aws_allows(self, directory, user, key):
+        """A user is added with 50 keys at once."""
+        keys = tuple(key(f"k{n}", n) for n in range(SSH_PUBLIC_KEYS_PER_USER))
+        await directory.add_user(user(keys=keys))
+        assert (await directory.user(SERVER, "acme")).keys == keys
+
+    async def test_home_larger_than_an_item(self, directory, user):
+        """A home of thousands of mappings is kept whole, and a smaller one leaves nothing of it behind."""
+        mappings = tuple(Mapping(f"/dir{n:04}", f"/landing/{'x' * 200}/{n}") for n in range(2000))
+        large = Home(HomeDirectoryType.LOGICAL, "/", mappings)
+        await directory.add_user(user(home=large))
+        assert (await directory.user(SERVER, "acme")).home == large
+        await directory.set_home(SERVER, "acme", HOME)
+        assert (await directory.user(SERVER, "acme")).home == HOME
+        await directory.set_home(SERVER, "acme", large)
+        assert (await directory.user(SERVER, "acme")).home == large
+
+    async def test_in_order_of_their_names(self, directory, user, key):
+        """All users of a server, each with its own keys, come in byte order of their names."""
+        for name in ("bob", "Zoe", "bob.x", "bob-x", "acme", "bob@x", "bob_x", "bobx", "0ab"):
+            await directory.add_user(user(name, keys=(key(f"of-{name}"),)))
+        expected = sorted(["bob", "Zoe", "bob.x", "bob-x", "acme", "bob@x", "bob_x", "bobx", "0ab"])
+        found = [one async for one in directory.users(SERVER)]
+        assert [one.user_name for one in found] == expected
+        assert [[k.body for k in one.keys] for one in found] == [[f"ssh-ed25519 of-{n}"] for n in expected]
+
+    async def test_servers_are_apart(self, directory, user, key):
+        """The same name on two servers is two users."""
+        await directory.add_user(user(keys=(key("one"),)))
+        await directory.add_user(user(server_id=OTHER_SERVER, keys=(key("one"), key("two", 1))))
+        await directory.remove_key(OTHER_SERVER, "acme", key("one").key_id)
+        assert (await directory.user(SERVER, "acme")).keys == (key("one"),)
+        await directory.remove_user(SERVER, "acme")
+        assert (await names(directory), await names(directory, OTHER_SERVER)) == ([], ["acme"])
+
+    async def test_twice(self, directory, user, key):
+        """A name that is taken cannot be added, and the user that has it stays as it is, keys and all."""
+        first = user(keys=(key("one"),))
+        await directory.add_user(first)
+        with pytest.raises(AlreadyExists):
+            await directory.add_user(user(home=Home.chroot("/other/x"), keys=(key("two"),)))
+        assert await directory.user(SERVER, "acme") == first
+
+    @memory_only
+    async def test_race_for_a_name(self, directory, user, key):
+        """
+        Of many adding one name at once exactly one succeeds, with exactly its own keys.
+
+        Memory only: moto undoes a refused transaction by restoring the whole table, and with it
+        undoes what others wrote meanwhile.
+        """
+        rivals = [user(home=Home.chroot(f"/b/{n}"), keys=(key(f"k{n}"),)) for n in range(6)]
+        outcomes = await asyncio.gather(
+            *(directory.add_user(rival) for rival in rivals), return_exceptions=True
+        )
+        (winner,) = [rival for rival, outcome in zip(rivals, outcomes, strict=True) if outcome is None]
+        assert {type(outcome) for outcome in outcomes if outcome is not None} == {AlreadyExists}
+        assert await directory.user(SERVER, "acme") == winner
+
+    async def test_set_home(self, directory, user, key):
+        """A new home replaces the old one, and nothing else."""
+        await directory.add_user(user(keys=(key("one"),)))
+        home = Home(HomeDirectoryType.PATH, "/landing/new")
+        await directory.set_home(SERVER, "acme", home)
+        assert await directory.user(SERVER, "acme") == user(home=home, keys=(key("one"),))
+
+    async def test_removed_with_all_keys(self, directory, user, key):
+        """A removed user is gone at once; one added under its name has none of its keys."""
+        await directory.add_user(user(keys=(key("one"), key("two"))))
+        await directory.remove_user(SERVER, "acme")
+        with pytest.raises(NotFound):
+            await directory.user(SERVER, "acme")
+        assert await names(directory) == []
+        await directory.add_user(user())
+        assert (await directory.user(SERVER, "acme")).keys == ()
+
+    async def test_many(self, directory, user):
+        """Listing goes on until all users are seen."""
+        added = [f"user{n:03}" for n in range(120)]
+        for name in added:
+            await directory.add_user(user(name))
+        assert await names(directory) == added
+
+    async def test_missing(self, directory, user, key):
+        """A user that is not there is NotFound to everything but adding; a name's beginning is no user."""
+        await directory.add_user(user("acme.eu", keys=(key("one"),)))
+        for attempt in (
+            lambda: directory.user(SERVER, "acme"),
+            lambda: directory.user(OTHER_SERVER, "acme.eu"),
+            lambda: directory.set_home(SERVER, "acme", HOME),
+            lambda: directory.remove_user(SERVER, "acme"),
+            lambda: directory.add_key(SERVER, "acme", key("one")),
+            lambda: directory.remove_key(SERVER, "acme", key("one").key_id),
+        ):
+            with pytest.raises(NotFound):
+                await attempt()
+        assert await names(directory) == ["acme.eu"]
+        assert await names(directory, OTHER_SERVER) == []
+
+
+class TestKeys:
+    async def test_oldest_first(self, directory, user, key):
+        """Keys come oldest first, whatever order they were added in."""
+        await directory.add_user(user(keys=(key("third", 3), key("first", 1))))
+        await directory.add_key(SERVER, "acme", key("second", 2))
+        await directory.add_key(SERVER, "acme", key("zeroth", 0))
+        bodies = [one.body.split()[1] for one in (await directory.user(SERVER, "acme")).keys]
+        assert bodies == ["zeroth", "first", "second", "third"]
+
+    async def test_removed_is_gone_at_once(self, directory, user, key):
+        """The next read after a removal does not have the key, and still has the others."""
+        await directory.add_user(user(keys=(key("one"), key("two", 1))))
+        for _ in range(5):
+            await directory.remove_key(SERVER, "acme", key("one").key_id)
+            assert (await directory.user(SERVER, "acme")).keys == (key("two", 1),)
+            await directory.add_key(SERVER, "acme", key("one"))
+            assert (await directory.user(SERVER, "acme")).keys == (key("one"), key("two", 1))
+
+    async def test_twice(self, directory, user, key):
+        """A key the user has cannot be added again, and stays as it was."""
+        await directory.add_user(user(keys=(key("one"),)))
+        with pytest.raises(AlreadyExists):
+            await directory.add_key(SERVER, "acme", replace(key("one", 5), comment="again"))
+        assert (await directory.user(SERVER, "acme")).keys == (key("one"),)
+
+    async def test_race_of_different_keys_loses_none(self, directory, user, key):
+        """Keys that many add at once are all there afterwards."""
+        await directory.add_user(user())
+        keys = tuple(key(f"k{n}", n) for n in range(8))
+        await asyncio.gather(*(directory.add_key(SERVER, "acme", one) for one in keys))
+        assert (await directory.user(SERVER, "acme")).keys == keys
+
+    @memory_only
+    async def test_race_of_one_key(self, directory, user, key):
+        """Of many adding one key at once exactly one succeeds. Memory only: as `test_race_for_a_name`."""
+        await directory.add_user(user())
+        outcomes = await asyncio.gather(
+            *(directory.add_key(SERVER, "acme", key("one")) for _ in range(6)), return_exceptions=True
+        )
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AlreadyExists"] * 5 + ["NoneType"]
+
+    async def test_missing(self, directory, user, key):
+        """Removing a key the user does not have is NotFound, and removes nothing."""
+        await directory.add_user(user(keys=(key("one"),)))
+        for _ in range(2):
+            with pytest.raises(NotFound):
+                await directory.remove_key(SERVER, "acme", KeyId("key-0"))
+        assert (await directory.user(SERVER, "acme")).keys == (key("one"),)

@@ -1,0 +1,47 @@
+"""Presets and what overrides them."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import get_args
+
+import pytest
+
+from tidegate.core.behaviour import POSIX_RENAME, PRESETS, Behaviour, Preset
+from tidegate.settings import Settings, behaviour_of
+from tidegate.settings.sections import BehaviourSettings
+
+
+def test_what_is_not_said_is_the_presets() -> None:
+    """Settings that say nothing leave every choice to the preset."""
+    for preset, behaviour in PRESETS.items():
+        assert behaviour_of(Settings(), preset) == behaviour
+
+
+def test_what_is_said_overrides_the_preset() -> None:
+    """Each setting replaces its one choice, also when it says false."""
+    transfer_family = PRESETS["transfer-family"]
+    said = BehaviourSettings(
+        dropped_upload=transfer_family.dropped_upload,
+        setstat=transfer_family.setstat,
+        rename_overwrite=transfer_family.rename_overwrite,
+        one_writer=transfer_family.one_writer,
+    )
+    behaviour = behaviour_of(Settings(behaviour=said), "partner-safe")
+    assert replace(behaviour, extensions=()) == transfer_family
+
+
+def test_every_choice_of_a_preset_is_a_setting() -> None:
+    """What presets differ in can be set by name; only the extensions follow from the rest."""
+    choices = {field.name for field in fields(Behaviour)}
+    assert choices - {"extensions"} == BehaviourSettings.model_fields.keys()
+
+
+@pytest.mark.parametrize("preset", get_args(Preset))
+@pytest.mark.parametrize("overwrite", [None, True, False])
+def test_posix_rename_is_offered_exactly_if_it_works(preset: Preset, overwrite: bool | None) -> None:
+    """The extension is in the list once if renames overwrite, else not at all; the others stay."""
+    settings = Settings(behaviour=BehaviourSettings(rename_overwrite=overwrite))
+    behaviour = behaviour_of(settings, preset)
+    assert behaviour.extensions.count(POSIX_RENAME) == int(behaviour.rename_overwrite)
+    assert {*behaviour.extensions} - {POSIX_RENAME} == {*PRESETS[preset].extensions} - {POSIX_RENAME}
