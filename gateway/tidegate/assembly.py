@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,23 +11,26 @@ import structlog
 
 from tidegate.adapters.aws.clients import AwsClients, AwsEndpoint
 from tidegate.adapters.aws.directory import DynamoUserDirectory
+from tidegate.adapters.aws.leases import DynamoGatewayLeases
 from tidegate.adapters.aws.provision import Provisioner
 from tidegate.adapters.aws.s3 import S3ObjectStore
 from tidegate.adapters.aws.transfer_log import DynamoTransferLog
 from tidegate.adapters.clock import SystemClock
 from tidegate.core.behaviour import Behaviour
 from tidegate.core.deliveries import DeliveryTarget
+from tidegate.core.errors import GatewayError
 from tidegate.core.ids import new_gateway_id
 from tidegate.core.parts import PartSchedule
 from tidegate.core.paths import HomeTree
 from tidegate.faces.sftp.context import FaceContext
-from tidegate.faces.sftp.listener import ListenerSettings, SftpListener
 from tidegate.services.browsing import Browsing
 from tidegate.services.buffers import BufferBudget
 from tidegate.services.deliveries import DeliverySettings, DeliveryWorker
 from tidegate.services.downloads import Downloads
 from tidegate.services.intake import Backends, Landing, Uploads
+from tidegate.services.leases import Lease
 from tidegate.services.logins import Logins
+from tidegate.services.sweep import Sweep, Sweeper
 from tidegate.services.uploads import UploadSettings
 from tidegate.services.users import Users
 from tidegate.settings.model import Settings
@@ -60,6 +64,7 @@ class Backend:
         self.provisioner = Provisioner(self.clients)
         self.store = S3ObjectStore(self.clients)
         self.directory = DynamoUserDirectory(self.clients, settings.tables.directory)
+        self.leases = DynamoGatewayLeases(self.clients, settings.tables.directory)
         self.log = DynamoTransferLog(
             self.clients,
             settings.tables.transfers,
@@ -82,8 +87,16 @@ class Keys:
     targets: dict[str, str | None]
 
 
+def delivery_targets(settings: Settings, keys: Keys) -> tuple[DeliveryTarget, ...]:
+    """Return the configured targets, with their keys resolved."""
+    return tuple(
+        DeliveryTarget(target.name, target.bucket, target.prefix, keys.targets[target.name])
+        for target in settings.deliveries.targets
+    )
+
+
 class Gateway:
-    """A running gateway: the SFTP listener and the delivery worker over one backend."""
+    """A running gateway: the SFTP listener, the delivery worker and the sweep over one backend."""
 
     def __init__(
         self,
@@ -93,17 +106,20 @@ class Gateway:
         keys: Keys,
         host_key_files: list[Path],
     ) -> None:
+        # Commands that only administer do without asyncssh, which takes longest to import.
+        from tidegate.faces.sftp.listener import ListenerSettings, SftpListener  # noqa: PLC0415
+
         settings = backend.settings
         self.backend = backend
         self.server_id = server_id
         self.gateway_id = new_gateway_id()
-        targets = tuple(
-            DeliveryTarget(target.name, target.bucket, target.prefix, keys.targets[target.name])
-            for target in settings.deliveries.targets
-        )
+        targets = delivery_targets(settings, keys)
         self.worker = self._worker(targets)
         self.budget = BufferBudget(settings.uploads.buffer_budget_bytes)
         self.logins = Logins(backend.directory, backend.log, backend.clock, server_id)
+        self.lease = Lease(
+            backend.leases, backend.clock, server_id, self.gateway_id, settings.sweep.lease_seconds
+        )
         self.uploads = self._uploads(behaviour, Landing(keys.landing, targets))
         self.downloads = Downloads(
             backend.store,
@@ -128,30 +144,53 @@ class Gateway:
                 extra_algorithms=settings.sftp.extra_algorithms,
             ),
         )
-        self._working: asyncio.Task[None] | None = None
+        self.sweeper = Sweeper(
+            Sweep(
+                store=backend.store,
+                log=backend.log,
+                clock=backend.clock,
+                lease=self.lease,
+                targets=targets,
+                is_open_here=self.uploads.has,
+                on_owed=self.worker.wake,
+            ),
+            settings.sweep.interval_seconds,
+        )
+        self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Listen and work. Raises `InvalidSettings` if it cannot."""
+        """
+        Take the lease, listen and work.
+
+        Raises:
+            InvalidSettings: It cannot listen.
+            GatewayError: The lease cannot be taken: then no record could be written either.
+        """
+        await self.lease.tick()
         await self.listener.start()
-        self.resume_deliveries()
+        self.resume_background()
 
-    def resume_deliveries(self) -> None:
-        if self._working is None:
-            self._working = asyncio.create_task(self.worker.run())
+    def resume_background(self) -> None:
+        """Deliver, renew the lease, sweep."""
+        if not self._background:
+            running = (self.worker.run(), self.lease.run(self.sweeper.wake), self.sweeper.run())
+            self._background = [asyncio.create_task(each) for each in running]
 
-    async def pause_deliveries(self) -> None:
-        """Stop the worker; what it has claimed is due again when its lease runs out."""
-        if self._working:
-            self._working.cancel()
-            await asyncio.gather(self._working, return_exceptions=True)
-            self._working = None
+    async def pause_background(self) -> None:
+        """Stop all that; deliveries that were claimed are due again when their leases run out."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._background = []
 
     async def stop(self, grace_seconds: float) -> None:
         """Drain, then stop. On return every upload has ended and every record of it is written."""
         _log.info("stopping", grace_seconds=grace_seconds, open_uploads=self.uploads.open_count)
         await self.listener.drain(grace_seconds)
-        await self.pause_deliveries()
+        await self.pause_background()
         await self.settled()
+        with suppress(GatewayError):  # a lease that stays is one dead gateway more to be noticed
+            await self.lease.forget(self.gateway_id)
 
     async def settled(self) -> None:
         """Return when nothing is left to be written behind a client's back."""
@@ -182,7 +221,7 @@ class Gateway:
             wanted.part_size_bytes, min(wanted.part_size_bytes * 90, wanted.buffer_budget_bytes // 2)
         )
         return Uploads(
-            Backends(backend.store, backend.log, backend.clock, self.gateway_id),
+            Backends(backend.store, backend.log, backend.clock, self.gateway_id, self.lease.is_fresh),
             self.budget,
             UploadSettings(
                 schedule=PartSchedule(wanted.part_size_bytes, largest),

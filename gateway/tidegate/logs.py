@@ -2,7 +2,8 @@
 The log on standard error: JSON, or lines for people at a terminal.
 
 Partners choose the names in it, so every text is made harmless: control characters are escaped in
-both forms, and no event carries a key body or a secret to begin with.
+both forms, in our own events, in what libraries log, and in tracebacks. No event carries a key body or
+a secret to begin with.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Control characters, what ends lines or turns text round, and halves of characters no stream can write.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Texts of several lines, made by us and not by partners: their line ends stay.
+_SEVERAL_LINES = frozenset({"exception", "stack"})
 
 
 def configure_logging(
@@ -25,25 +29,34 @@ def configure_logging(
     stream = stream or sys.stderr
     console = form == "console" or (form == "auto" and stream.isatty())
     renderer: Processor = (
-        structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        # Not the richer traceback, which shows the values of variables.
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         if console
         else structlog.processors.JSONRenderer()
     )
-    finish: list[Processor] = [] if console else [structlog.processors.format_exc_info]
+    describe: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _harmless,
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _harmless,
-            *finish,
-            renderer,
-        ],
+        processors=[*describe, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     # Libraries speak only when something is wrong: what they log at INFO is ours to say, once.
-    logging.basicConfig(stream=stream, level=logging.WARNING, format="%(name)s: %(message)s", force=True)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *describe],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
@@ -54,8 +67,13 @@ def escaped(text: str) -> str:
 
 
 def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {name: _made_harmless(value) for name, value in event.items() if value is not None}
+    return {name: _made_harmless(name, value) for name, value in event.items() if value is not None}
 
 
-def _made_harmless(value: Any) -> Any:
-    return escaped(value) if isinstance(value, str) else value
+def _made_harmless(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if name in _SEVERAL_LINES:
+        # Indented, so that a line end in somebody's text cannot make it look like a line of the log.
+        return "\n".join(f"    {escaped(line)}" for line in value.split("\n"))
+    return escaped(value)

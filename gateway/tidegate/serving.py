@@ -7,17 +7,24 @@ way to mend it.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import TypeVar
+
 import structlog
 
 from tidegate.assembly import Backend, Gateway, Keys, resolve_keys
 from tidegate.core.errors import GatewayError, InvalidSettings, NotFound
 from tidegate.settings.loader import LoadedSettings
+from tidegate.settings.model import Settings
 from tidegate.settings.presets import behaviour_of
 from tidegate.settings.serving import check_for_serve
 from tidegate.signals import StopSignal
 
+T = TypeVar("T")
+
 _log = structlog.get_logger("tidegate")
 
+_DOES_NOT_EXIST = "does not exist: create it, or correct the name"
 UNVERSIONED_WARNING = (
     "the landing bucket is not versioned: if two uploads to one key overlap, or a file is replaced "
     "before it was delivered, the earlier one can be lost after it was acknowledged"
@@ -57,34 +64,71 @@ async def verified(backend: Backend, source: str) -> Keys:
     Look at everything the gateway stands on, and return the keys.
 
     Raises:
-        InvalidSettings: Something is missing; one line each.
+        InvalidSettings: Something is missing, one line each; or AWS does not say whether it is there.
     """
-    settings, provisioner = backend.settings, backend.provisioner
-    buckets = (settings.landing.bucket, *(target.bucket for target in settings.deliveries.targets))
-    tables = (settings.tables.transfers, settings.tables.directory)
-    missing = [f"bucket {name}" for name in buckets if not await provisioner.has_bucket(name)]
-    missing += [f"table {name}" for name in tables if not await provisioner.has_table(name)]
-    problems = [f"{what} does not exist: create it, or correct the name" for what in missing]
-    may_overwrite = settings.landing.allow_unversioned or missing
-    if not may_overwrite and not await provisioner.is_versioned(settings.landing.bucket):
-        problems.append(
-            f"bucket {settings.landing.bucket} is not versioned: turn versioning on, or accept weaker "
-            f"promises with landing.allow_unversioned: true ({UNVERSIONED_WARNING})"
-        )
-    keys = await _keys(backend, problems)
-    if problems:
-        raise InvalidSettings("\n".join(f"{source}: {problem}" for problem in problems))
-    return keys
-
-
-async def _keys(backend: Backend, problems: list[str]) -> Keys:
+    settings = backend.settings
     try:
-        return await resolve_keys(backend, create=False)
-    except NotFound as error:
-        problems.append(f"a KMS key does not exist: {error.detail}: create it, or correct landing.kms_key")
+        problems = [problem async for problem in _missing(backend)]
+        if not problems:
+            return await resolve_keys(backend, create=False)
+    except _NoAnswer as unknown:
+        # One is enough: without credentials, say, every other question ends alike.
+        where = settings.aws.endpoint_url or f"AWS, Region {settings.aws.region}"
+        raise InvalidSettings(
+            f"{source}: cannot tell whether {unknown.what} is there, at {where}: {unknown.error.detail}",
+            hint=unknown.error.hint or "look at aws.region, aws.endpoint_url and the role's permissions",
+        ) from unknown.error
+    raise InvalidSettings("\n".join(f"{source}: {problem}" for problem in problems))
+
+
+class _NoAnswer(Exception):
+    def __init__(self, what: str, error: GatewayError) -> None:
+        super().__init__()
+        self.what = what
+        self.error = error
+
+
+async def _missing(backend: Backend) -> AsyncIterator[str]:
+    settings, provisioner, landing = backend.settings, backend.provisioner, backend.settings.landing
+    if not await _answer(f"bucket {landing.bucket}", provisioner.has_bucket(landing.bucket)):
+        yield f"landing.bucket: bucket {landing.bucket} {_DOES_NOT_EXIST}"
+    elif not landing.allow_unversioned and not await _answer(
+        f"the versioning of bucket {landing.bucket}", provisioner.is_versioned(landing.bucket)
+    ):
+        yield (
+            f"bucket {landing.bucket} is not versioned: turn versioning on, or accept weaker promises with "
+            f"landing.allow_unversioned: true ({UNVERSIONED_WARNING})"
+        )
+    for number, target in enumerate(settings.deliveries.targets):
+        if not await _answer(f"bucket {target.bucket}", provisioner.has_bucket(target.bucket)):
+            yield f"deliveries.targets[{number}].bucket: bucket {target.bucket} {_DOES_NOT_EXIST}"
+    for setting, table in (
+        ("transfers", settings.tables.transfers),
+        ("directory", settings.tables.directory),
+    ):
+        if not await _answer(f"table {table}", provisioner.has_table(table)):
+            yield f"tables.{setting}: table {table} {_DOES_NOT_EXIST}"
+    for setting, key in _named_keys(settings):
+        if not await _answer(f"KMS key {key}", provisioner.key_arn(key)):
+            yield f"{setting}: KMS key {key} {_DOES_NOT_EXIST}"
+
+
+async def _answer(what: str, asked: Awaitable[T]) -> T | None:
+    """Return the answer; None if there is nothing of that name. Raises `_NoAnswer`."""
+    try:
+        return await asked
+    except NotFound:
+        return None
     except GatewayError as error:
-        problems.append(f"a KMS key cannot be looked up: {error.detail}")
-    return Keys(None, {})
+        raise _NoAnswer(what, error) from error
+
+
+def _named_keys(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.landing.kms_key:
+        yield "landing.kms_key", settings.landing.kms_key
+    for number, target in enumerate(settings.deliveries.targets):
+        if target.kms_key:
+            yield f"deliveries.targets[{number}].kms_key", target.kms_key
 
 
 def _tell(gateway: Gateway) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from tidegate.cli.target import Target
 from tidegate.core.errors import InvalidSettings
 from tidegate.core.users import User
-from tidegate.faces.sftp.listener import public_half, read_host_keys
 from tidegate.local.state_dir import known_hosts_line
+
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - looked for, not listened on
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def for_partner_text(target: Target, user: User) -> str:
             f"  {known_hosts_line(server.host, server.port, server.key_line)}",
             "",
             "To send a file:",
-            f"  sftp{port} {user.user_name}@{server.host}",
+            f"  sftp{port} {user.user_name}@{f'[{server.host}]' if ':' in server.host else server.host}",
             "  sftp> put report.csv",
         ]
     )
@@ -56,6 +57,18 @@ def _server(target: Target) -> _Server:
             f"{target.description} does not say which host key it has",
             hint="name the gateway by --state-dir, or by a --config with sftp.host_key_files",
         )
+    # The other commands do without asyncssh, which takes longest to import.
+    from tidegate.faces.sftp.listener import public_half, read_host_keys  # noqa: PLC0415
+
     key = public_half(read_host_keys(sftp_settings.host_key_files)[0])
     host = sftp_settings.advertised_host or sftp_settings.host
+    if host in _EVERY_ADDRESS:
+        raise InvalidSettings(
+            f"{target.description} listens on every address, and does not say which one partners reach",
+            hint="set sftp.advertised_host",
+        )
+    if sftp_settings.port == 0:
+        raise InvalidSettings(
+            f"{target.description} takes a free port, and does not say which", hint="set sftp.port"
+        )
     return _Server(host, sftp_settings.port, key.fingerprint, key.line)

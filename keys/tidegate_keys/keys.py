@@ -6,80 +6,66 @@ from typing import Any
 
 import click
 
-from tidegate.assembly import Backend
-from tidegate.cli.output import at, output_option, print_rows
-from tidegate.cli.target import Target, announce, server_id_of, target_options, with_backend
+from tidegate.cli.kinds import partner_name
+from tidegate.cli.output import output_option, print_rows
+from tidegate.cli.target import Target, announce, target_options, with_users
 from tidegate.core.users import SshPublicKey
 from tidegate.services.users import Users
+from tidegate_keys.members import KEY_COLUMNS, key_members
 from tidegate_keys.pasting import read_key
 
 
 @click.group()
 def keys() -> None:
-    """Manage partners' keys."""
+    """Manage the keys that log partners in."""
 
 
-@keys.command()
+@keys.command(short_help="Let a key log a partner in.")
 @target_options
-@click.argument("partner")
+@click.argument("partner", type=partner_name)
 @click.option(
-    "--key", "file", metavar="FILE", required=True, help="Public key file, or - for standard input."
+    "--key", "file", metavar="FILE", required=True, help="Public key file; - is standard input.  [required]"
 )
 def add(target: Target, partner: str, file: str) -> None:
-    """Let a key log PARTNER in, at once."""
+    """Let a key log PARTNER in, from the next login on."""
     pasted = read_key(file)
     announce(target)
 
     async def work(users: Users) -> SshPublicKey:
         return await users.add_key(partner, pasted)
 
-    added: SshPublicKey = _with_users(target, work)
+    added = with_users(target, work)
     click.echo(f"added {added.key_id} {added.fingerprint} ({added.algorithm}) to {partner}")
 
 
-@keys.command(name="list")
+@keys.command(name="list", short_help="List a partner's keys, or everybody's.")
 @target_options
-@click.argument("partner", required=False)
+@click.argument("partner", required=False, type=partner_name)
 @output_option
 def list_keys(target: Target, partner: str | None, output: str) -> None:
-    """List PARTNER's keys, or everybody's."""
+    """List the keys of PARTNER, or of all partners."""
 
     async def work(users: Users) -> list[dict[str, Any]]:
-        found = [await users.get(partner)] if partner else await users.all()
-        return [_members(user.user_name, key) for user in found for key in user.keys]
+        found = await users.all() if partner is None else [await users.get(partner)]
+        return [{"UserName": user.user_name, **key_members(key)} for user in found for key in user.keys]
 
-    columns = ["UserName", "SshPublicKeyId", "Fingerprint", "Algorithm", "Comment", "DateImported"]
-    print_rows(_with_users(target, work), columns, output, "no keys")
+    print_rows(with_users(target, work), ["UserName", *KEY_COLUMNS], output, "no keys")
 
 
-@keys.command()
+@keys.command(short_help="Forbid one of a partner's keys.")
 @target_options
-@click.argument("partner")
+@click.argument("partner", type=partner_name)
 @click.argument("key", metavar="KEY_ID|FINGERPRINT")
 def remove(target: Target, partner: str, key: str) -> None:
-    """Forbid one of PARTNER's keys, at once."""
+    """Forbid one of PARTNER's keys, from the next login on. `tidegate keys list` shows them."""
     announce(target)
 
-    async def work(users: Users) -> SshPublicKey:
-        return await users.remove_key(partner, key)
+    async def work(users: Users) -> tuple[SshPublicKey, int]:
+        removed = await users.remove_key(partner, key)
+        return removed, len((await users.get(partner)).keys)
 
-    removed: SshPublicKey = _with_users(target, work)
+    removed, left = with_users(target, work)
     click.echo(f"removed {removed.key_id} {removed.fingerprint} from {partner}")
-
-
-def _with_users(target: Target, work: Any) -> Any:
-    async def over(backend: Backend) -> Any:
-        return await work(backend.users(await server_id_of(target, backend)))
-
-    return with_backend(target, over)
-
-
-def _members(user_name: str, key: SshPublicKey) -> dict[str, Any]:
-    return {
-        "UserName": user_name,
-        "SshPublicKeyId": key.key_id,
-        "Fingerprint": key.fingerprint,
-        "Algorithm": key.algorithm,
-        "Comment": key.comment,
-        "DateImported": at(key.imported_at),
-    }
+    if not left:
+        command = target.command(f"keys add {partner} --key FILE")
+        click.echo(f"that was the last: nobody can log in as {partner} until {command}", err=True)

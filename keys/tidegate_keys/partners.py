@@ -2,120 +2,113 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
 
 import click
 
 from tidegate.assembly import Backend
-from tidegate.cli.output import at, output_option, print_members, print_rows
-from tidegate.cli.target import Target, announce, server_id_of, target_options, with_backend
+from tidegate.cli.kinds import partner_name
+from tidegate.cli.output import output_option, print_json, print_members, print_rows
+from tidegate.cli.target import Target, announce, server_id_of, target_options, with_backend, with_users
+from tidegate.core.errors import GatewayError
 from tidegate.core.paths import home_from_target
-from tidegate.core.users import User, check_user_name
+from tidegate.core.users import User
 from tidegate.services.users import Users
 from tidegate_keys.for_partner import for_partner_text
+from tidegate_keys.members import KEY_COLUMNS, user_members
 from tidegate_keys.pasting import read_key
 
 
 @click.group()
 def partners() -> None:
-    """Manage who may log in."""
+    """Manage who may log in, and where their files go."""
 
 
-@partners.command()
+@partners.command(short_help="Add a partner.")
 @target_options
-@click.argument("name")
-@click.option("--home", metavar="/BUCKET/PREFIX", help="Where files go (/LANDING BUCKET/NAME).")
-@click.option("--key", "key_files", metavar="FILE", multiple=True, help="Public key file, or -; repeatable.")
-def add(target: Target, name: str, home: str | None, key_files: tuple[str, ...]) -> None:
-    """Add the partner NAME."""
-    check_user_name(name)
-    wanted = home_from_target(home or f"/{target.settings.landing.bucket}/{name}")
-    pasted = [read_key(file) for file in key_files]
+@click.argument("name", type=partner_name)
+@click.option("--home", metavar="/BUCKET/PREFIX", help="Where its files go.  [default: /LANDING BUCKET/NAME]")
+@click.option(
+    "--key", "files", metavar="FILE", multiple=True, help="Public key file; - is standard input. Repeatable."
+)
+def add(target: Target, name: str, home: str | None, files: tuple[str, ...]) -> None:
+    """Add the partner NAME: 3 to 100 letters, digits, _ . @ or -."""
+    wanted = home_from_target(f"/{target.settings.landing.bucket}/{name}" if home is None else home)
+    pasted = [read_key(file) for file in files]
     announce(target)
 
-    async def work(users: Users) -> User:
-        return await users.add(name, wanted, pasted)
+    async def work(backend: Backend) -> tuple[User, bool]:
+        users = backend.users(await server_id_of(target, backend))
+        added = await users.add(name, wanted, pasted)
+        return added, await _is_missing(backend, _bucket(added))
 
-    added = _with_users(target, work)
-    click.echo(f"added {added.user_name}, home {added.home.target}, {len(added.keys)} keys")
+    added, bucket_is_missing = with_backend(target, work)
+    count = len(added.keys)
+    click.echo(f"added {name}, home {added.home.target}, {count} {'key' if count == 1 else 'keys'}")
+    if bucket_is_missing:
+        click.echo(f"there is no bucket {_bucket(added)} yet: uploads fail until there is", err=True)
     if not added.keys:
-        click.echo(f"nobody can log in yet: tidegate keys add {name} --key FILE", err=True)
+        click.echo(f"nobody can log in yet: {target.command(f'keys add {name} --key FILE')}", err=True)
 
 
-@partners.command(name="list")
+@partners.command(name="list", short_help="List all partners.")
 @target_options
 @output_option
 def list_partners(target: Target, output: str) -> None:
-    """List all partners."""
+    """List all partners. JSON has their keys, too."""
 
     async def work(users: Users) -> list[User]:
         return await users.all()
 
-    rows = [_members(user) for user in _with_users(target, work)]
+    rows = [user_members(user) for user in with_users(target, work)]
     columns = ["UserName", "HomeDirectory", "Keys", "CreatedAt"]
     shown = [{**row, "Keys": len(row["Keys"])} for row in rows] if output == "table" else rows
     print_rows(shown, columns, output, "no partners")
 
 
-@partners.command()
+@partners.command(short_help="Show a partner and its keys.")
 @target_options
-@click.argument("name")
+@click.argument("name", type=partner_name)
 @click.option("--for-partner", is_flag=True, help="Print the text to send to the partner.")
 @output_option
 def show(target: Target, name: str, for_partner: bool, output: str) -> None:
-    """Show the partner NAME."""
+    """Show the partner NAME with its keys, or what to tell it."""
 
     async def work(users: Users) -> User:
         return await users.get(name)
 
-    user = _with_users(target, work)
+    user = with_users(target, work)
+    members = user_members(user)
     if for_partner:
         click.echo(for_partner_text(target, user))
     elif output == "json":
-        print_members(_members(user), output)
+        print_json(members)
     else:
-        print_members({**_members(user), "Keys": None}, output)
+        print_members({**members, "Keys": None})
         click.echo()
-        columns = ["SshPublicKeyId", "Fingerprint", "Algorithm", "Comment", "DateImported"]
-        print_rows(_members(user)["Keys"], columns, output, "no keys")
+        print_rows(members["Keys"], KEY_COLUMNS, output, "no keys")
 
 
-@partners.command()
+@partners.command(short_help="Remove a partner and its keys.")
 @target_options
-@click.argument("name")
+@click.argument("name", type=partner_name)
 def remove(target: Target, name: str) -> None:
-    """Remove the partner NAME and its keys. Files and records stay."""
+    """Remove the partner NAME and its keys. Its files and records stay."""
     announce(target)
 
     async def work(users: Users) -> None:
         await users.remove(name)
 
-    _with_users(target, work)
+    with_users(target, work)
     click.echo(f"removed {name}; its files and records stay")
 
 
-def _with_users(target: Target, work: Any) -> Any:
-    async def over(backend: Backend) -> Any:
-        return await work(backend.users(await server_id_of(target, backend)))
-
-    return with_backend(target, over)
+def _bucket(user: User) -> str:
+    return user.home.target.split("/")[1]
 
 
-def _members(user: User) -> dict[str, Any]:
-    return {
-        "UserName": user.user_name,
-        "HomeDirectoryType": user.home.type.value,
-        "HomeDirectory": user.home.target,
-        "ServerId": user.server_id,
-        "CreatedAt": at(user.created_at),
-        "Keys": [
-            {
-                "SshPublicKeyId": key.key_id,
-                "Fingerprint": key.fingerprint,
-                "Algorithm": key.algorithm,
-                "Comment": key.comment,
-                "DateImported": at(key.imported_at),
-            }
-            for key in user.keys
-        ],
-    }
+async def _is_missing(backend: Backend, bucket: str) -> bool:
+    # Who may write the directory may not be allowed to look at buckets: then nothing is said of them.
+    with suppress(GatewayError):
+        return not await backend.provisioner.has_bucket(bucket)
+    return False

@@ -1,7 +1,8 @@
 """
 The two worlds each contract suite runs in: the memory fakes, and the AWS adapters on moto.
 
-Every test asks for its port by name and gets it twice. Buckets and tables are new for each test.
+Every test asks for its port by name and gets it twice. Buckets and tables are new for each test, which
+costs milliseconds; boto3's clients are shared, as making them costs more than most tests.
 A fact that moto gets wrong is checked in memory alone: the test says so, with the reason, and carries
 `memory_only`, which each suite makes for itself from the `backend` fixture.
 """
@@ -9,20 +10,20 @@ A fact that moto gets wrong is checked in memory alone: the test says so, with t
 from __future__ import annotations
 
 import base64
-import logging
 import secrets
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tidegate.adapters.aws.clients import AwsClients, AwsEndpoint
 from tidegate.adapters.aws.directory import DynamoUserDirectory
 from tidegate.adapters.aws.provision import Provisioner
 from tidegate.adapters.aws.s3 import S3ObjectStore
+from tidegate.adapters.aws.tables import directory_table, transfers_table
 from tidegate.adapters.aws.transfer_log import DynamoTransferLog
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.directory import MemoryUserDirectory
@@ -31,6 +32,7 @@ from tidegate.adapters.memory.transfer_log import MemoryTransferLog
 from tidegate.core.ids import GatewayId, UploadId, new_log_id
 from tidegate.core.objects import Location, NewObject, PartReceipt, StoredObject
 from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
+from tidegate.local.endpoint import EmbeddedAws
 from tidegate.ports.directory import UserDirectory
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import TransferLog
@@ -38,13 +40,12 @@ from tidegate.ports.transfer_log import TransferLog
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    # One line a request would bury the report of a failing test.
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    # moto as local mode has it: its DynamoDB takes one request at a time there, as conditions are
+    # none otherwise, and a refused transaction undoes what others wrote meanwhile.
+    aws = EmbeddedAws(0, lambda: None)
+    aws.start()
+    yield aws.url
+    aws.stop()
 
 
 @pytest.fixture(params=["memory", "aws-on-moto"])
@@ -52,23 +53,24 @@ def backend(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture
-def clients(backend: str, request: pytest.FixtureRequest) -> Iterator[AwsClients | None]:
-    """The clients of the AWS adapters; None where there is only memory, and then no server starts."""
-    if backend == "memory":
-        yield None
-        return
-    url = request.getfixturevalue("moto_url")
+@pytest.fixture(scope="session")
+def aws_clients(moto_url: str) -> Iterator[AwsClients]:
     made = AwsClients(
         AwsEndpoint(
             region="us-east-1",
-            endpoint_url=url,
+            endpoint_url=moto_url,
             access_key_id="test",
             secret_access_key="test",
         )
     )
     yield made
     made.close()
+
+
+@pytest.fixture
+def clients(backend: str, request: pytest.FixtureRequest) -> AwsClients | None:
+    """The clients of the AWS adapters; None where there is only memory, and then no server starts."""
+    return None if backend == "memory" else request.getfixturevalue("aws_clients")
 
 
 @pytest.fixture
@@ -168,13 +170,19 @@ def crc32(body: bytes) -> str:
     return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
 
 
+def new_table(clients: AwsClients, shape: Callable[[str], dict[str, Any]]) -> str:
+    """Make an empty table of our shape; what else a `Provisioner` sees to takes four more requests."""
+    name = f"contract-{secrets.token_hex(8)}"
+    clients.dynamodb.create_table(**shape(name))
+    return name
+
+
 @pytest.fixture
 async def log(clients: AwsClients | None, now: datetime) -> MemoryTransferLog | DynamoTransferLog:
     """The transfer log, which is the delivery queue and the login audit too."""
     if clients is None:
         return MemoryTransferLog(ManualClock(now))
-    table = f"transfers-{secrets.token_hex(8)}"
-    await Provisioner(clients).ensure_transfers_table(table)
+    table = new_table(clients, transfers_table)
     return DynamoTransferLog(clients, table, retention_days=400, refused_login_retention_days=90)
 
 
@@ -182,9 +190,7 @@ async def log(clients: AwsClients | None, now: datetime) -> MemoryTransferLog | 
 async def directory(clients: AwsClients | None) -> UserDirectory:
     if clients is None:
         return MemoryUserDirectory()
-    table = f"directory-{secrets.token_hex(8)}"
-    await Provisioner(clients).ensure_directory_table(table)
-    return DynamoUserDirectory(clients, table)
+    return DynamoUserDirectory(clients, new_table(clients, directory_table))
 
 
 @pytest.fixture

@@ -129,6 +129,57 @@ class TestClaim:
         assert (taken.lease_owner, taken.lease_fence, taken.attempts) == (BOB, 2, 2)
 
 
+class TestRenew:
+    async def test_moves_the_end_of_the_lease(self, log, delivery, now):
+        """A renewed lease lasts until its new end, and nothing else of the delivery changes."""
+        claimed = await log.claim(delivery.log_id, "archive", ALICE, now, now + LEASE)
+        await log.renew(claimed, now + 3 * LEASE)
+        assert await kept(log, delivery) == replace(claimed, due_at=now + 3 * LEASE)
+        assert await due_items(log, delivery, now + 3 * LEASE - SECOND) == []
+        assert await log.claim(delivery.log_id, "archive", BOB, now + 2 * LEASE, now + 4 * LEASE) is None
+        assert await due_items(log, delivery, now + 3 * LEASE) == ["delivery#archive"]
+
+    async def test_again_and_again(self, log, delivery, now):
+        """The claim that was made serves for every renewal, a repeated one too, and for the outcome."""
+        claimed = await log.claim(delivery.log_id, "archive", ALICE, now, now + LEASE)
+        for lease in (2, 3, 3):
+            await log.renew(claimed, now + lease * LEASE)
+        await log.settle(replace(claimed, status=S.DELIVERED))
+        assert (await kept(log, delivery)).status is S.DELIVERED
+
+    async def test_late_but_unchallenged(self, log, delivery, now):
+        """A lease that has run out may still be renewed as long as nobody has claimed after it."""
+        claimed = await log.claim(delivery.log_id, "archive", ALICE, now, now + LEASE)
+        await log.renew(claimed, now + 5 * LEASE)
+        assert await log.claim(delivery.log_id, "archive", BOB, now + 2 * LEASE, now + 6 * LEASE) is None
+
+    @pytest.mark.parametrize("new_worker", [BOB, ALICE])
+    async def test_lease_taken_meanwhile(self, log, delivery, now, new_worker):
+        """After another claim the old one renews nothing, even if both are the same worker's."""
+        old = await log.claim(delivery.log_id, "archive", ALICE, now, now + LEASE)
+        new = await log.claim(delivery.log_id, "archive", new_worker, now + LEASE, now + 2 * LEASE)
+        with pytest.raises(ChangedMeanwhile):
+            await log.renew(old, now + 9 * LEASE)
+        assert await kept(log, delivery) == new
+
+    @pytest.mark.parametrize("status", [S.PENDING, S.DELIVERED, S.DEAD])
+    async def test_settled(self, log, delivery, now, status):
+        """After its outcome a claim cannot be renewed: what is due again later stays due then."""
+        claimed = await log.claim(delivery.log_id, "archive", ALICE, now, now + LEASE)
+        await log.settle(replace(claimed, status=status, due_at=now + SECOND))
+        settled = await kept(log, delivery)
+        with pytest.raises(ChangedMeanwhile):
+            await log.renew(claimed, now + 9 * LEASE)
+        assert await kept(log, delivery) == settled
+
+    async def test_without_a_claim(self, log, delivery, now):
+        """A delivery nobody has claimed, or that does not exist, cannot be renewed."""
+        for unclaimed in (delivery, replace(delivery, lease_owner=ALICE), replace(delivery, target="none")):
+            with pytest.raises(ChangedMeanwhile):
+                await log.renew(unclaimed, now + LEASE)
+        assert (await log.story(delivery.log_id)).deliveries == (delivery,)
+
+
 class TestSettle:
     @pytest.mark.parametrize("status", [S.DELIVERED, S.SUPERSEDED, S.DEAD, S.DISCARDED])
     async def test_outcome(self, log, delivery, now, status):

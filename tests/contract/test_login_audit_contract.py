@@ -11,6 +11,7 @@ from tidegate.core.errors import NotFound
 from tidegate.core.ids import LogId, new_log_id
 from tidegate.core.transfers import TransferQuery
 from tidegate.core.users import RefusedLogin
+from tidegate.ports.transfer_log import DEFAULT_DAYS_BACK
 
 
 @pytest.fixture
@@ -61,12 +62,24 @@ async def test_by_user_and_time(log, refused):
     assert await found(log, "nobody") == []
 
 
+@pytest.mark.parametrize("user_name", [None, "acme"])
+async def test_how_far_back_by_default(log, refused, user_name):
+    """Without `since` only the last days are searched, by name too: no index knows what was claimed."""
+    days = (0, DEFAULT_DAYS_BACK - 1, DEFAULT_DAYS_BACK + 1)
+    logins = [refused(timedelta(days=n)) for n in days]
+    for login in logins:
+        await log.record_refused_login(login)
+    assert await found(log, user_name) == logins[:2]
+    assert await found(log, user_name, since=logins[2].timestamp) == logins
+
+
 @pytest.mark.parametrize("name", ["", "root\x00'; --", "ü" * 300, "#", "LOGINS"])
 async def test_any_claimed_name(log, refused, name):
     """A name is kept as it was claimed, whatever an attacker chose; a client may tell nothing at all."""
     login = refused(user_name=name, client_version="", key_fingerprint="")
     await log.record_refused_login(login)
-    assert await found(log, name) == await found(log) == [login]
+    at = login.timestamp
+    assert await found(log, name, at) == await found(log, None, at) == [login]
 
 
 async def test_again(log, refused):

@@ -130,6 +130,25 @@ class TestMultipart:
         location, upload_id, receipts = await upload(bucket, "key", [b""])
         assert (await store.complete_multipart(location, upload_id, receipts)).size == 0
 
+    async def test_unfinished(self, store, upload, bucket, clients):
+        """
+        Uploads to exactly this key are found, with their age, until they are completed or aborted.
+
+        How old is checked in memory alone: moto has begun every upload in 2010.
+        """
+        location, first, receipts = await upload(bucket, "key", [b"part"])
+        _, second, _ = await upload(bucket, "key", [b"part"])
+        for other in ("key.old", "key/below", "ke"):
+            await upload(bucket, other, [b"part"])
+        rows = await store.unfinished(location)
+        assert {row.upload_id for row in rows} == {first, second}
+        assert all(row.age_seconds > -2 for row in rows)  # S3 dates to the second
+        assert all(row.age_seconds < 600 for row in rows) or clients
+        await store.complete_multipart(location, first, receipts)
+        assert [row.upload_id for row in await store.unfinished(location)] == [second]
+        await store.abort_multipart(location, second)
+        assert await store.unfinished(location) == []
+
     async def test_abort_twice(self, store, upload, bucket):
         """An aborted upload leaves nothing, and aborting it again is no error."""
         location, upload_id, _ = await upload(bucket, "key", [b"part"])
@@ -359,6 +378,7 @@ async def test_missing_bucket(store, put, bucket):
         lambda: store.read(replace(source, location=nowhere), 0, 1),
         lambda: store.list_page(nowhere.bucket, ""),
         lambda: store.versions(nowhere),
+        lambda: store.unfinished(nowhere),
         lambda: store.copy(source, new),
         lambda: store.copy(replace(source, location=nowhere), NewObject(source.location, None, {})),
         lambda: store.delete(nowhere),

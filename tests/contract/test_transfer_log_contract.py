@@ -15,9 +15,7 @@ from tidegate.core.ids import GatewayId, new_log_id
 from tidegate.core.limits import S3_MAX_OBJECT_BYTES
 from tidegate.core.objects import Location, StoredObject
 from tidegate.core.transfers import OPEN_STATUSES, Content, Direction, TransferQuery, TransferStatus
-from tidegate.ports.transfer_log import Story
-
-memory_only = pytest.mark.parametrize("backend", ["memory"], indirect=True)
+from tidegate.ports.transfer_log import DEFAULT_DAYS_BACK, Story
 
 S = TransferStatus
 CONTENT = Content(size=12, sha256="ab" * 32)
@@ -216,14 +214,8 @@ class TestComplete:
             await complete(log, started, now, "archive")
         assert (await log.story(started.log_id)).deliveries == (claimed,)
 
-    @memory_only
     async def test_race_with_another_end(self, log, transfer, now):
-        """
-        Of completing and failing at once exactly one happens, with its deliveries or without.
-
-        Memory only: moto undoes a refused transaction by restoring the whole table, and with it
-        undoes what others wrote meanwhile.
-        """
+        """Of completing and failing at once exactly one happens, with its deliveries or without."""
         for _ in range(5):
             record = transfer()
             await log.start(record)
@@ -314,6 +306,17 @@ class TestFind:
         since = records[2].started_at
         assert await found(log, user_name=user_name, since=since) == records[:3]
         assert await found(log, user_name=user_name, since=since + timedelta(milliseconds=1)) == records[:2]
+
+    async def test_how_far_back_by_default(self, log, transfer, now):
+        """Without user and `since` only the last days are searched; with either, all that is asked for."""
+        days = (0, DEFAULT_DAYS_BACK - 1, DEFAULT_DAYS_BACK + 1, 300)
+        records = [transfer(started_at=now - timedelta(days=n)) for n in days]
+        for record in records:
+            await log.start(record)
+        assert await found(log) == records[:2]
+        assert await found(log, status=S.STARTED, path_glob="*") == records[:2]
+        assert await found(log, user_name="acme") == records
+        assert await found(log, since=records[2].started_at) == records[:3]
 
     async def test_by_status_as_it_is_now(self, log, transfer, now):
         """A query by state sees the state a record has moved to."""

@@ -1,1 +1,31 @@
 """Whatever talks to the outside: the only importers of boto3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tidegate.adapters.aws.directory import DynamoUserDirectory
+    from tidegate.adapters.aws.leases import DynamoGatewayLeases
+    from tidegate.adapters.aws.s3 import S3ObjectStore
+    from tidegate.adapters.aws.transfer_log import DynamoTransferLog
+    from tidegate.adapters.clock import SystemClock
+    from tidegate.adapters.memory.clock import ManualClock
+    from tidegate.adapters.memory.directory import MemoryUserDirectory
+    from tidegate.adapters.memory.leases import MemoryGatewayLeases
+    from tidegate.adapters.memory.objects import MemoryObjectStore
+    from tidegate.adapters.memory.transfer_log import MemoryTransferLog
+    from tidegate.ports.clock import Clock
+    from tidegate.ports.directory import UserDirectory
+    from tidegate.ports.leases import GatewayLeases
+    from tidegate.ports.objects import ObjectStore
+    from tidegate.ports.transfer_log import DeliveryQueue, LoginAudit, TransferLog
+
+    # An adapter or fake that stops keeping the form of its port fails the type check here.
+    clocks: tuple[type[Clock], ...] = (SystemClock, ManualClock)
+    directories: tuple[type[UserDirectory], ...] = (DynamoUserDirectory, MemoryUserDirectory)
+    leases: tuple[type[GatewayLeases], ...] = (DynamoGatewayLeases, MemoryGatewayLeases)
+    stores: tuple[type[ObjectStore], ...] = (S3ObjectStore, MemoryObjectStore)
+    logs: tuple[type[TransferLog], ...] = (DynamoTransferLog, MemoryTransferLog)
+    queues: tuple[type[DeliveryQueue], ...] = (DynamoTransferLog, MemoryTransferLog)
+    audits: tuple[type[LoginAudit], ...] = (DynamoTransferLog, MemoryTransferLog)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points
+from io import TextIOWrapper
 
 import click
 
 from tidegate import __version__
 from tidegate.core.errors import GatewayError, Misuse
+from tidegate.logs import escaped
 
 _OWN = {
     "apply": "tidegate.cli.apply",
@@ -24,6 +26,8 @@ _OWN = {
 }
 # Verbs of other rooms (keys/) join by this entry-point group.
 _GROUP = "tidegate.commands"
+# How click says that half a command was given, since 8.2; before, it printed the help itself.
+_HELP: type[Exception] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
 class Verbs(click.Group):
@@ -49,6 +53,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A name that this terminal has no characters for is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -57,24 +64,30 @@ def run(arguments: list[str]) -> int:
     try:
         cli.main(arguments, prog_name="tidegate", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, _HELP):
+            error.show()
+        else:
+            _complain(error.format_message(), _usage_hint(error))
         return error.exit_code
-    except click.exceptions.Exit as done:
-        return done.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return 0
+        # Ctrl-C is how these two end, also while they are still starting.
+        return 0 if arguments[:1] in (["local"], ["serve"]) else 1
     except GatewayError as error:
-        _complain(error)
+        _complain(error.detail, error.hint)
         return 2 if isinstance(error, Misuse) else 1
-    except BrokenPipeError:
-        # `| head` has read enough; the interpreter must not complain of it at exit either.
-        sys.stderr.close()
-        return 0
+    except OSError as error:
+        _complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
+        return 1
     return 0
 
 
-def _complain(error: GatewayError) -> None:
-    for line in error.detail.splitlines():
-        click.echo(f"tidegate: {line}", err=True)
-    if error.hint:
-        click.echo(f"  to mend it: {error.hint}", err=True)
+def _usage_hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{context.command_path} --help tells more" if context else ""
+
+
+def _complain(text: str, hint: str = "") -> None:
+    for line in text.splitlines():
+        click.echo(f"tidegate: {escaped(line)}", err=True)
+    if hint:
+        click.echo(f"  to mend it: {escaped(hint)}", err=True)

@@ -14,11 +14,18 @@ from tidegate.logs import escaped
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Columns of numbers, which are read from their last digit.
+_NUMBERS = frozenset({"Attempts", "Bytes", "Keys"})
+
 
 def output_option(command: F) -> F:
     """Add `--output` to a command that prints a table."""
     option = click.option(
-        "--output", type=click.Choice(["table", "json"]), default="table", help="A table, or JSON."
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="For people, or for programs.",
     )
     return option(command)
 
@@ -29,19 +36,23 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output
     if output == "json":
         print_json(rows)
     elif rows:
-        table = [[_cell(row.get(column)) for column in columns] for row in rows]
-        click.echo(tabulate(table, headers=list(columns), tablefmt="plain", disable_numparse=True))
+        table = [[cell(row.get(column)) for column in columns] for row in rows]
+        align = ["right" if column in _NUMBERS else "left" for column in columns]
+        click.echo(
+            tabulate(table, headers=list(columns), tablefmt="plain", disable_numparse=True, colalign=align)
+        )
     else:
         click.echo(empty)
 
 
-def print_members(members: Mapping[str, Any], output: str) -> None:
-    """Print one thing: JSON, or a line a member."""
-    if output == "json":
-        print_json(members)
-    else:
-        shown = [[name, _cell(value)] for name, value in members.items() if value not in (None, "", [])]
-        click.echo(tabulate(shown, tablefmt="plain", disable_numparse=True))
+def print_members(members: Mapping[str, Any]) -> None:
+    """Print one thing for people: a line a member, without those that say nothing."""
+    # By identity: 0 is False too, and says that a file is empty.
+    said = {
+        name: value for name, value in members.items() if value is not False and value not in (None, "", [])
+    }
+    shown = [[name, cell(value)] for name, value in said.items()]
+    click.echo(tabulate(shown, tablefmt="plain", disable_numparse=True))
 
 
 def print_json(value: Any) -> None:
@@ -53,10 +64,10 @@ def at(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a value as a table shows it: on one line, with nothing in it that a terminal would obey."""
     if value is None:
         return ""
     if isinstance(value, list):
-        return " ".join(map(_cell, value))
-    # A partner chooses names; a terminal must not obey them.
-    return escaped(str(value))
+        return " ".join(map(cell, value))
+    return escaped("yes" if value is True else str(value))

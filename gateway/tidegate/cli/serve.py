@@ -15,10 +15,18 @@ from tidegate.settings.loader import load
 from tidegate.settings.sources import SOURCE_VARIABLE
 
 
-@click.command()
-@click.option("--config", help="Configuration file, or - for standard input.")
+@click.command(short_help="Run a gateway over AWS, or what speaks its APIs.")
+@click.option(
+    "--config",
+    metavar="FILE",
+    help=f"Configuration; - is standard input. Without it: the YAML in {SOURCE_VARIABLE}.",
+)
 def serve(config: str | None) -> None:
-    """Run a gateway over real AWS, or any S3- and DynamoDB-compatible endpoint."""
+    """
+    Run a gateway over AWS, or any endpoint that speaks S3, DynamoDB and KMS, until Ctrl-C or SIGTERM.
+
+    Buckets, tables and keys must be there: what is missing is named, and nothing is made.
+    """
     if config is None and not os.environ.get(SOURCE_VARIABLE):
         raise Misuse("serve needs a configuration", hint=f"--config FILE, or YAML in {SOURCE_VARIABLE}")
     loaded = load(config, os.environ, sys.stdin)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
+import textwrap
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,9 +22,11 @@ import click
 from pydantic import SecretStr
 
 from tidegate.assembly import Backend
-from tidegate.core.errors import InvalidSettings, Misuse
+from tidegate.cli.kinds import endpoint_url as endpoint_url_type
+from tidegate.core.errors import GatewayError, InvalidSettings, Misuse, NotFound, StoreUnavailable
 from tidegate.local.ambient import ACCESS_KEY_ID, SECRET_ACCESS_KEY, ignore_ambient_aws, refuse_real_aws
-from tidegate.local.state_dir import read_description
+from tidegate.local.state_dir import DEFAULT_NAME, is_described, read_description
+from tidegate.services.users import Users
 from tidegate.settings.loader import load
 from tidegate.settings.model import Settings
 
@@ -31,6 +35,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 STATE_DIR_VARIABLE = "TIDEGATE_STATE_DIR"
 _CHOICE = f"name one: --state-dir DIR (or {STATE_DIR_VARIABLE}), --endpoint-url URL, or --config FILE"
+# A local gateway answers at once or not at all: nobody should wait for it as long as for AWS.
+_IMPATIENT = {"connect_timeout_seconds": 2, "read_timeout_seconds": 10, "max_attempts": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +46,40 @@ class Target:
 
     Args:
         description: For people, in the line commands print before they change something.
+        options: How a command line names it again, ready to paste; empty if the environment does.
+        silence: What to do if it does not answer.
+        state_dir: That of a running local gateway; None for the others.
         facts: What a running local gateway says of itself; empty for the others.
     """
 
     settings: Settings
     description: str
-    facts: dict[str, Any]
+    options: str
+    silence: str = ""
+    state_dir: Path | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def command(self, words: str) -> str:
+        """Return a command line about this gateway, such as `tidegate keys list acme --state-dir DIR`."""
+        return f"tidegate {words} {self.options}".rstrip()
 
 
 def target_options(command: F) -> F:
     """Add the options that name a target, and pass the command a `Target` as its first argument."""
 
-    @click.option("--state-dir", type=click.Path(path_type=Path), help="Directory of a local gateway.")
-    @click.option("--endpoint-url", help="AWS endpoint of a local gateway.")
-    @click.option("--config", help="Configuration file of a gateway, or - for standard input.")
+    @click.option(
+        "--state-dir",
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        help=f"The local gateway of this state directory (or {STATE_DIR_VARIABLE}).",
+    )
+    @click.option(
+        "--endpoint-url",
+        metavar="URL",
+        type=endpoint_url_type,
+        help="The local gateway with this AWS endpoint.",
+    )
+    @click.option("--config", metavar="FILE", help="The gateway of this configuration; - is standard input.")
     @wraps(command)
     def wrapper(
         *args: Any, state_dir: Path | None, endpoint_url: str | None, config: str | None, **kwargs: Any
@@ -65,22 +91,19 @@ def target_options(command: F) -> F:
 
 def resolve(state_dir: Path | None, endpoint_url: str | None, config: str | None) -> Target:
     """Return the one target that was named. Raises `Misuse` for none or several."""
-    named = [each for each in (state_dir, endpoint_url, config) if each is not None]
-    if len(named) > 1:
+    if sum(each is not None for each in (state_dir, endpoint_url, config)) > 1:
         raise Misuse("more than one gateway is named", hint=_CHOICE)
-    if not named and os.environ.get(STATE_DIR_VARIABLE):
-        state_dir = Path(os.environ[STATE_DIR_VARIABLE])
     if state_dir is not None:
-        return _of_state_dir(state_dir)
+        return _of_state_dir(state_dir, f"--state-dir {shlex.quote(str(state_dir))}")
     if endpoint_url is not None:
-        refuse_real_aws(endpoint_url)
-        settings = _local(Settings(), endpoint_url, "us-east-1")
-        return Target(settings, f"the gateway at {endpoint_url}", {})
+        return _of_endpoint(endpoint_url)
     if config is not None:
-        loaded = load(config, os.environ, sys.stdin)
-        where = loaded.settings.aws.endpoint_url or f"AWS, Region {loaded.settings.aws.region}"
-        return Target(loaded.settings, f"the gateway of {loaded.source} ({where})", {})
-    raise Misuse("which gateway?", hint=_CHOICE)
+        return _of_config(config)
+    if os.environ.get(STATE_DIR_VARIABLE):
+        return _of_state_dir(Path(os.environ[STATE_DIR_VARIABLE]), "")
+    # Only said, never taken: a command must not depend on where it happens to be called.
+    here = f"the one that runs here is --state-dir {DEFAULT_NAME}" if is_described(Path(DEFAULT_NAME)) else ""
+    raise Misuse("which gateway?", hint=here or _CHOICE)
 
 
 def with_backend(target: Target, work: Callable[[Backend], Awaitable[T]]) -> T:
@@ -90,10 +113,23 @@ def with_backend(target: Target, work: Callable[[Backend], Awaitable[T]]) -> T:
         backend = Backend(target.settings)
         try:
             return await work(backend)
+        except StoreUnavailable as error:
+            raise _unavailable(target, error) from error
+        except NotFound as error:
+            raise await _explained(target, backend, error) from error
         finally:
             backend.close()
 
     return asyncio.run(run())
+
+
+def with_users(target: Target, work: Callable[[Users], Awaitable[T]]) -> T:
+    """Run `work` over the users of the target's server."""
+
+    async def over(backend: Backend) -> T:
+        return await work(backend.users(await server_id_of(target, backend)))
+
+    return with_backend(target, over)
 
 
 async def server_id_of(target: Target, backend: Backend) -> str:
@@ -105,7 +141,7 @@ async def server_id_of(target: Target, backend: Backend) -> str:
         return found[0]
     raise InvalidSettings(
         f"the directory table {target.settings.tables.directory} holds {len(found)} servers",
-        hint="say which with server_id in the configuration",
+        hint="say which: by --state-dir, or by a --config with server_id",
     )
 
 
@@ -114,7 +150,7 @@ def announce(target: Target) -> None:
     click.echo(f"target: {target.description}", err=True)
 
 
-def _of_state_dir(path: Path) -> Target:
+def _of_state_dir(path: Path, options: str) -> Target:
     facts = read_description(path)
     settings = _local(Settings(), facts["aws_endpoint_url"], facts["region"])
     tables = settings.tables.model_copy(
@@ -124,7 +160,32 @@ def _of_state_dir(path: Path) -> Target:
     settings = settings.model_copy(
         update={"tables": tables, "landing": landing, "server_id": facts["server_id"]}
     )
-    return Target(settings, f"the local gateway of {path} ({facts['aws_endpoint_url']})", facts)
+    return Target(
+        settings,
+        f"the local gateway of {path} ({facts['aws_endpoint_url']})",
+        options,
+        "it seems to have ended without a word; start it again: tidegate local",
+        path,
+        facts,
+    )
+
+
+def _of_endpoint(url: str) -> Target:
+    refuse_real_aws(url, "--config FILE")
+    return Target(
+        _local(Settings(), url, "us-east-1"),
+        f"the gateway at {url}",
+        f"--endpoint-url {shlex.quote(url)}",
+        "does one run there? tidegate local prints its URL",
+    )
+
+
+def _of_config(source: str) -> Target:
+    loaded = load(source, os.environ, sys.stdin)
+    where = loaded.settings.aws.endpoint_url or f"AWS, Region {loaded.settings.aws.region}"
+    return Target(
+        loaded.settings, f"the gateway of {loaded.source} ({where})", f"--config {shlex.quote(source)}"
+    )
 
 
 def _local(settings: Settings, url: str, region: str) -> Settings:
@@ -135,6 +196,31 @@ def _local(settings: Settings, url: str, region: str) -> Settings:
             "region": region,
             "access_key_id": SecretStr(ACCESS_KEY_ID),
             "secret_access_key": SecretStr(SECRET_ACCESS_KEY),
+            **_IMPATIENT,
         }
     )
     return settings.model_copy(update={"aws": aws})
+
+
+def _unavailable(target: Target, error: StoreUnavailable) -> StoreUnavailable:
+    # Whatever listens there may have answered with a whole web page.
+    said = textwrap.shorten(error.detail, 200, placeholder=" ...")
+    return StoreUnavailable(
+        f"{target.description} does not answer as AWS does: {said}", hint=error.hint or target.silence
+    )
+
+
+async def _explained(target: Target, backend: Backend, error: NotFound) -> GatewayError:
+    """Return a better error if what is missing is not the thing asked for, but the table it would be in."""
+    tables = target.settings.tables
+    try:
+        for name in (tables.directory, tables.transfers):
+            if not await backend.provisioner.has_table(name):
+                return InvalidSettings(
+                    f"{target.description} has no table {name}",
+                    hint="is it the endpoint of a tidegate gateway, and are its tables called so?",
+                )
+    except GatewayError:
+        # Whoever may not describe tables still gets the first error.
+        return error
+    return error

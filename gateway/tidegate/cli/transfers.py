@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
-from collections.abc import AsyncIterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import click
 
 from tidegate.assembly import Backend
-from tidegate.cli.output import at, output_option, print_json, print_members, print_rows
+from tidegate.cli.following import changes
+from tidegate.cli.kinds import moment, partner_name, transfer_id, transfer_status
+from tidegate.cli.output import at, cell, output_option, print_json, print_members, print_rows
 from tidegate.cli.target import Target, target_options, with_backend
+from tidegate.cli.upkeep import sweep, verify
 from tidegate.core.deliveries import Delivery
 from tidegate.core.ids import LogId
 from tidegate.core.transfers import TransferQuery, TransferRecord, TransferStatus
@@ -30,26 +29,6 @@ _DELIVERY_COLUMNS = [
     "Timestamp",
     "Error",
 ]
-_FOLLOW_SECONDS = 1.0
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
-class Since(click.ParamType[datetime]):
-    """A moment: ISO 8601, or how long ago, as 90s, 15m, 2h, 3d, 1w."""
-
-    name = "when"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        ago = re.fullmatch(r"(\d{1,6})([smhdw])", value)
-        if ago:
-            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time: write 2h, 3d or 2026-01-31T08:00:00Z", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @click.group()
@@ -57,92 +36,107 @@ def transfers() -> None:
     """See what became of files."""
 
 
-@transfers.command(name="list")
+transfers.add_command(sweep)
+transfers.add_command(verify)
+
+
+@transfers.command(name="list", short_help="List transfers, newest first, or follow them.")
 @target_options
-@click.option("--partner", help="Only this partner's.")
-@click.option("--since", type=Since(), help="Only those started since: 2h, 3d, or an ISO time.")
+@click.option("--partner", metavar="NAME", type=partner_name, help="Only this partner's.")
 @click.option(
-    "--status", type=click.Choice([status.value for status in TransferStatus]), help="Only in this state."
+    "--since", metavar="WHEN", type=moment, help="Only those started since: 2h, 3d, or an ISO 8601 time."
 )
-@click.option("--path", "path_glob", metavar="GLOB", help="Only paths like this, e.g. '/in/*.csv'.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most.")
-@click.option("--follow", is_flag=True, help="Go on, and print what changes, until Ctrl-C.")
+@click.option(
+    "--status",
+    metavar="STATUS",
+    type=transfer_status,
+    help=f"Only in this state: {', '.join(TransferStatus)}.",
+)
+@click.option("--path", "path_glob", metavar="GLOB", help="Only paths like this, such as '/in/*.csv'.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    help="At most so many.",
+)
+@click.option("--follow", is_flag=True, help="Go on, and print a line for each new state, until Ctrl-C.")
 @output_option
 def list_transfers(  # noqa: PLR0913, PLR0917 - an option each
     target: Target,
     partner: str | None,
     since: datetime | None,
-    status: str | None,
+    status: TransferStatus | None,
     path_glob: str | None,
     limit: int,
     follow: bool,
     output: str,
 ) -> None:
-    """List transfers, newest first."""
+    """
+    List transfers, newest first.
+
+    Without --partner and --since, those of the last 31 days. With --follow, oldest first, one a line.
+    """
     query = TransferQuery(
         user_name=partner,
         since=since,
-        status=TransferStatus(status) if status else None,
+        status=status,
         path_glob=path_glob,
         limit=limit,
     )
-
-    async def work(backend: Backend) -> None:
-        found = [record async for record in backend.log.find(query)]
-        rows = [_members(record) for record in found]
-        if not follow:
-            print_rows(rows, _COLUMNS, output, "no transfers")
-            return
-        async for record in _changes(backend, query, found):
-            _print_line(record, output)
-
-    with_backend(target, work)
+    if follow:
+        _follow(target, query, output)
+    else:
+        _list(target, query, output)
 
 
-@transfers.command()
+@transfers.command(short_help="Tell the whole story of one transfer.")
 @target_options
-@click.argument("log_id", metavar="LOGID")
+@click.argument("log_id", metavar="LOGID", type=transfer_id)
 @output_option
-def show(target: Target, log_id: str, output: str) -> None:
-    """Tell the whole story of one transfer."""
+def show(target: Target, log_id: LogId, output: str) -> None:
+    """Tell the whole story of the transfer LOGID: its record, and what became of its deliveries."""
 
     async def work(backend: Backend) -> Story:
-        return await backend.log.story(LogId(log_id))
+        return await backend.log.story(log_id)
 
     story = with_backend(target, work)
     deliveries = [_delivery_members(delivery) for delivery in story.deliveries]
     if output == "json":
         print_json({**_members(story.transfer), "Deliveries": deliveries})
         return
-    print_members(_members(story.transfer), output)
+    print_members(_members(story.transfer))
     click.echo()
     print_rows(deliveries, _DELIVERY_COLUMNS, output, "no deliveries")
 
 
-async def _changes(
-    backend: Backend, query: TransferQuery, known: list[TransferRecord]
-) -> AsyncIterator[TransferRecord]:
-    """Yield what is there, oldest first, and then each record whenever its state is a new one."""
-    seen: dict[str, TransferStatus] = {}
-    began = datetime.now(UTC) - timedelta(hours=1)
-    while True:
-        for record in reversed(known):
-            if seen.get(record.log_id) is not record.status:
-                seen[record.log_id] = record.status
-                yield record
-        await asyncio.sleep(_FOLLOW_SECONDS)
-        later = replace(query, since=query.since or began, limit=max(query.limit, 1000))
-        known = [record async for record in backend.log.find(later)]
+def _list(target: Target, query: TransferQuery, output: str) -> None:
+    async def work(backend: Backend) -> list[TransferRecord]:
+        return [record async for record in backend.log.find(query)]
+
+    rows = [_members(record) for record in with_backend(target, work)]
+    print_rows(rows, _COLUMNS, output, "no transfers")
 
 
-def _print_line(record: TransferRecord, output: str) -> None:
-    members = _members(record)
-    if output == "json":
-        click.echo(json.dumps(members))
+def _follow(target: Target, query: TransferQuery, output: str) -> None:
+    async def work(backend: Backend) -> None:
+        async for record in changes(backend, query):
+            click.echo(json.dumps(_members(record)) if output == "json" else _line(record))
+
+    try:
+        with_backend(target, work)
+    except KeyboardInterrupt:
+        # The way to end it.
         return
-    size = "" if record.size is None else str(record.size)
-    cells = [at(record.timestamp), record.log_id, record.user_name, record.status.value, size]
-    click.echo("  ".join([*cells, repr(record.path)]))
+
+
+def _line(record: TransferRecord) -> str:
+    size = "" if record.size is None else record.size
+    return (
+        f"{at(record.timestamp)}  {record.log_id}  {record.direction.value:<8}  {record.status.value:<9}  "
+        f"{size:>12}  {cell(record.user_name)}  {cell(record.path)}"
+    )
 
 
 def _members(record: TransferRecord) -> dict[str, Any]:
@@ -183,6 +177,7 @@ def _delivery_members(delivery: Delivery) -> dict[str, Any]:
         "DestinationBucket": delivery.destination.bucket,
         "DestinationKey": delivery.destination.key,
         "VersionId": delivery.version_id,
+        "ETag": delivery.etag,
         "Attempts": delivery.attempts,
         "Timestamp": at(delivery.timestamp),
         "DueAt": at(delivery.due_at),

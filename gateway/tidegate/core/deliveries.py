@@ -119,5 +119,6 @@ def backoff(attempts: int, jitter: float) -> timedelta:
     Doubles from 1 second to 15 minutes; `jitter` in 0..1 takes away up to half, so that
     a thousand deliveries to a target that came back do not arrive together.
     """
-    seconds = min(2.0 ** max(attempts - 1, 0), 900.0)
+    # The exponent is bounded too: 2.0**1024 is no float any more.
+    seconds = min(2.0 ** min(max(attempts - 1, 0), 10), 900.0)
     return timedelta(seconds=seconds * (1 - jitter / 2))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tidegate.core.ids import UploadId
+
 # Object metadata the gateway writes. Copies drop the transfer id, so that a delivered object
 # is never taken for a landed one.
 META_TRANSFER_ID = "tidegate-transfer-id"
@@ -62,6 +64,14 @@ class PartReceipt:
     number: int
     etag: str
     crc32: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedUpload:
+    """One multipart upload that is neither complete nor aborted; its age by the store's own clock."""
+
+    upload_id: UploadId
+    age_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

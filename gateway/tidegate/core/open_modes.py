@@ -54,5 +54,5 @@ def intent_of(pflags: int) -> OpenIntent:
     return OpenIntent(
         is_write=writes,
         must_exist=writes and not flags & OpenFlag.CREATE,
-        must_be_new=bool(flags & OpenFlag.EXCLUSIVE and flags & OpenFlag.CREATE),
+        must_be_new=writes and bool(flags & OpenFlag.EXCLUSIVE and flags & OpenFlag.CREATE),
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tidegate.core.errors import OutOfOrderWrite
-from tidegate.core.limits import MIB, S3_MAX_OBJECT_BYTES, S3_MAX_PARTS
+from tidegate.core.limits import MIB, S3_MAX_OBJECT_BYTES, S3_MAX_PART_BYTES, S3_MAX_PARTS
 
 # (last part number, size): 7.8 GiB in parts of 8 MiB, 70 GiB by part 2,000, 320 GiB by part 3,000,
 # and the remaining 7,000 parts of 720 MiB reach 5 TiB with 2 % to spare for parts sent early.
@@ -26,7 +26,7 @@ class PartSchedule:
     How large part `number` is.
 
     Args:
-        base_bytes: Size of the first 1,000 parts; at least 5 MiB.
+        base_bytes: Size of the first 1,000 parts; 5 MiB to 5 GiB.
         largest_bytes: No part is larger; what the memory budget can hold at once.
     """
 
@@ -36,7 +36,8 @@ class PartSchedule:
     def size_of(self, number: int) -> int:
         """Return the bytes of part `number` (1 to 10,000)."""
         factor = next(factor for last, factor in _GROWTH if number <= last)
-        return max(self.base_bytes, min(self.base_bytes * factor, self.largest_bytes))
+        grown = min(self.base_bytes * factor, self.largest_bytes, S3_MAX_PART_BYTES)
+        return max(self.base_bytes, grown)
 
     @property
     def largest_object_bytes(self) -> int:
@@ -106,12 +107,9 @@ class PartBuffer:
 
     def cut(self, count: int) -> bytearray:
         """Return the first `count` contiguous bytes as a part's body and forget them."""
-        if count == len(self._data):
-            body, self._data = self._data, bytearray()
-        else:
-            with memoryview(self._data) as view:
-                body, rest = bytearray(view[:count]), bytearray(view[count:])
-            self._data = rest
+        # A part may be hundreds of megabytes: what is copied is the rest, not the part.
+        body, self._data = self._data, self._data[count:]
+        del body[count:]
         self._start += count
         self._ready -= count
         self._islands = [(begin - count, end - count) for begin, end in self._islands]

@@ -11,7 +11,13 @@ from tidegate.core.errors import InvalidSettings
 ACCESS_KEY_ID = "test"
 SECRET_ACCESS_KEY = "test"
 
-_REAL_AWS = ("amazonaws.com", "amazonaws.com.cn", "api.aws", "api.amazonwebservices.com.cn")
+# The domains of AWS's partitions, as botocore's partitions.json has them.
+_REAL_AWS = (
+    *("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu"),
+    *("api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu"),
+    *("c2s.ic.gov", "sc2s.sgov.gov", "csp.hci.ic.gov", "cloud.adc-e.uk"),
+    *("api.aws.ic.gov", "api.aws.scloud", "api.aws.hci.ic.gov", "api.cloud-aws.adc-e.uk"),
+)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -25,11 +31,15 @@ def ignore_ambient_aws() -> None:
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 
-def refuse_real_aws(url: str) -> None:
-    """Raise `InvalidSettings` if the URL is AWS's own: local mode makes and empties buckets."""
+def refuse_real_aws(url: str, instead: str) -> None:
+    """
+    Raise `InvalidSettings` if the URL is AWS's own: local mode makes and empties buckets.
+
+    Args:
+        instead: What to use for AWS, for the hint.
+    """
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
     if any(host == name or host.endswith("." + name) for name in _REAL_AWS):
         raise InvalidSettings(
-            f"{url} is real AWS, and local mode would make buckets and keys there",
-            hint="use: tidegate serve --config FILE",
+            f"{url} is AWS itself, and not for local gateways", hint=f"for AWS there is {instead}"
         )

@@ -7,18 +7,20 @@ requests with a foreign Host or with any Origin are refused, and moto's CORS hea
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import structlog
 
-from tidegate.core.errors import InvalidSettings
+from tidegate.core.errors import GatewayError, InvalidSettings
 from tidegate.core.limits import MIB
 from tidegate.faces.control.protocol import is_transfer_request, transfer_answer
 
@@ -29,8 +31,19 @@ _log = structlog.get_logger("tidegate.local")
 
 _OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\]|([\w-]+\.)*localhost)(:\d+)?", re.ASCII)
 _RESET_PATH = "/_tidegate/reset"
+# What the emulator is made of: the extra `local`.
+_EMULATOR = ("moto", "flask", "flask_cors")
 # The emulator keeps objects in memory, several times over while it completes an upload.
 _LARGE_BYTES = 256 * MIB
+_LARGE_REASON = (
+    "the embedded emulator holds objects in memory and needs several times their size;"
+    " bring another with --aws-endpoint-url"
+)
+
+
+_DROPPED: tuple[str, ...] = ("access-control-",)
+_DROPPED_OF_PARTS = (*_DROPPED, "x-amz-checksum-")
+_ETAG_OF_PARTS = re.compile(r'-\d+"?$')
 
 
 class LocalEndpoint:
@@ -48,39 +61,48 @@ class LocalEndpoint:
             return _json(start_response, "403 Forbidden", {"message": "programs on this machine only"})
         if path.startswith("/moto-api"):
             return _json(start_response, "404 Not Found", {"message": "not offered"})
-        if path == _RESET_PATH and environ["REQUEST_METHOD"] == "POST":
-            self._reset()
-            return _json(start_response, "200 OK", {})
+        if path == _RESET_PATH:
+            return self._answer_reset(environ["REQUEST_METHOD"], start_response)
         if is_transfer_request(environ.get("HTTP_X_AMZ_TARGET", ""), environ.get("HTTP_AUTHORIZATION", "")):
             return self._transfer(environ, start_response)
-        self._warn_of_size(environ, path)
+        self._watch_size(environ, path)
         if environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB"):
             # When moto refuses a transaction it puts the whole table back as it was before, and with
             # it undoes what other requests wrote meanwhile. So one request at a time.
             with self._one_at_a_time:
-                return list(self._moto(environ, _without_cors(start_response)))
-        return self._moto(environ, _without_cors(start_response))
+                return list(self._moto(environ, _mended(start_response)))
+        return self._moto(environ, _mended(start_response))
+
+    def _answer_reset(self, method: str, start_response: StartResponse) -> Iterable[bytes]:
+        if method != "POST":
+            refusal = {"message": "POST resets the gateway"}
+            return _json(start_response, "405 Method Not Allowed", refusal, {"Allow": "POST"})
+        try:
+            self._reset()
+        except (GatewayError, TimeoutError) as error:
+            reason = str(error) or "it took too long"
+            _log.error("reset failed", reason=reason)
+            return _json(start_response, "500 Internal Server Error", {"message": f"reset failed: {reason}"})
+        return _json(start_response, "200 OK", {})
 
     def _transfer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"].read(_content_length(environ))
         answer = transfer_answer(environ.get("HTTP_X_AMZ_TARGET", ""))
         return _json(start_response, answer.status, answer.body, answer.headers)
 
-    def _warn_of_size(self, environ: WSGIEnvironment, path: str) -> None:
-        if environ["REQUEST_METHOD"] != "PUT":
-            return
-        upload = parse_qs(environ.get("QUERY_STRING", "")).get("uploadId", [path])[0]
-        before = self._sizes.get(upload, 0)
-        size = int(environ.get("CONTENT_LENGTH") or 0) + (before if upload != path else 0)
-        if upload != path:
-            self._sizes[upload] = size
-        if before <= _LARGE_BYTES < size:
-            _log.warning(
-                "large object in memory",
-                object=path,
-                reason="the embedded emulator holds objects in memory and needs several times their size;"
-                " bring another with --aws-endpoint-url",
-            )
+    def _watch_size(self, environ: WSGIEnvironment, path: str) -> None:
+        method = environ["REQUEST_METHOD"]
+        upload = parse_qs(environ.get("QUERY_STRING", "")).get("uploadId", [""])[0]
+        if method == "PUT":
+            before = self._sizes.get(upload, 0)
+            after = before + _content_length(environ)
+            if upload:
+                self._sizes[upload] = after
+            if before <= _LARGE_BYTES < after:
+                _log.warning("large object in memory", object=path, reason=_LARGE_REASON)
+        elif method in ("POST", "DELETE") and upload:
+            # Completed or aborted.
+            self._sizes.pop(upload, None)
 
 
 class EmbeddedAws:
@@ -88,7 +110,9 @@ class EmbeddedAws:
 
     def __init__(self, port: int, reset: Callable[[], None]) -> None:
         self._server = _make_server(port, reset)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="aws", daemon=True)
+        # It looks so often whether it is to stop.
+        serve = partial(self._server.serve_forever, poll_interval=0.05)
+        self._thread = threading.Thread(target=serve, name="aws", daemon=True)
 
     @property
     def url(self) -> str:
@@ -105,7 +129,7 @@ class EmbeddedAws:
 
 def require_moto() -> None:
     """Raise `InvalidSettings` with the install command if the extra `local` is not installed."""
-    if find_spec("moto") is None or find_spec("flask") is None:
+    if any(find_spec(name) is None for name in _EMULATOR):
         raise InvalidSettings(
             "the embedded AWS emulator is not installed",
             hint="pip install 'tidegate[local]', or bring your own with --aws-endpoint-url",
@@ -121,7 +145,8 @@ def _make_server(port: int, reset: Callable[[], None]) -> Any:
     from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: PLC0415
 
     class QuietHandler(WSGIRequestHandler):
-        protocol_version = "HTTP/1.1"  # keeps connections; a new one for each part would cost
+        # Only then is "Expect: 100-continue" answered, for which boto3 waits before each body.
+        protocol_version = "HTTP/1.1"
 
         def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
             pass
@@ -140,12 +165,26 @@ def _refuse_taken(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            likely = ": LocalStack's usual port, so it is probably running" if port == 4566 else ""
-            raise InvalidSettings(
-                f"port {port} for the AWS endpoint is taken{likely} ({error.strerror})",
-                hint=f"use it with --aws-endpoint-url http://127.0.0.1:{port}, stop it, or take a free port"
-                " with --aws-port 0",
-            ) from error
+            raise _unusable_port(port, error) from error
+
+
+def _unusable_port(port: int, error: OSError) -> InvalidSettings:
+    if error.errno != errno.EADDRINUSE:
+        return InvalidSettings(
+            f"port {port} cannot be used for the AWS endpoint: {error.strerror}",
+            hint="take a free one with --aws-port 0",
+        )
+    likely = " (probably by LocalStack, whose usual port it is)" if port == 4566 else ""
+    return InvalidSettings(
+        f"port {port} for the AWS endpoint is taken{likely}",
+        hint=f"use it with --aws-endpoint-url http://127.0.0.1:{port}, stop it, or take a free port with"
+        " --aws-port 0",
+    )
+
+
+def _content_length(environ: WSGIEnvironment) -> int:
+    length = environ.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isdecimal() else 0
 
 
 def _json(
@@ -157,9 +196,15 @@ def _json(
     return [data]
 
 
-def _without_cors(start_response: StartResponse) -> StartResponse:
+def _mended(start_response: StartResponse) -> StartResponse:
+    """Let moto's headers through, but for those a browser obeys and those that are wrong."""
+
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        kept = [each for each in headers if not each[0].lower().startswith("access-control-")]
+        etag = next((value for name, value in headers if name.lower() == "etag"), "")
+        # moto gives the checksum of checksums without the part count that marks it as one, and every
+        # SDK that compares it with the bytes refuses the object.
+        dropped = _DROPPED_OF_PARTS if _ETAG_OF_PARTS.search(etag) else _DROPPED
+        kept = [each for each in headers if not each[0].lower().startswith(dropped)]
         return start_response(status, kept, exc_info) if exc_info else start_response(status, kept)
 
     return start

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from tidegate.assembly import Backend, Gateway, resolve_keys
 from tidegate.core.behaviour import Preset
+from tidegate.core.errors import InvalidSettings, StoreUnavailable
 from tidegate.core.paths import home_from_target
 from tidegate.local.ambient import ACCESS_KEY_ID, SECRET_ACCESS_KEY, ignore_ambient_aws, refuse_real_aws
 from tidegate.local.banner import banner
 from tidegate.local.endpoint import EmbeddedAws
+from tidegate.local.files import replace_file
 from tidegate.local.ready import DemoPartner, Ready
 from tidegate.local.reset import LocalReset
-from tidegate.local.state_dir import StateDirectory, write_atomically
+from tidegate.local.state_dir import StateDirectory, as_text
 from tidegate.partners_file import wanted_users
 from tidegate.services.users import WantedUser
 from tidegate.settings.loader import LoadedSettings
@@ -26,9 +31,12 @@ from tidegate.settings.model import Settings
 from tidegate.settings.presets import behaviour_of
 from tidegate.settings.sections import PartnerSettings
 from tidegate.signals import StopSignal
+from tidegate.testing.steps import ask_before_steps
 
 _DEFAULT_PRESET: Preset = "transfer-family"
 _DEMO_PARTNER = "acme"
+# An endpoint that does not even take a connection in this time is not there.
+_CONNECT_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +50,26 @@ class LocalOptions:
     aws_endpoint_url: str | None = None
     ready_file: Path | None = None
     preset: Preset | None = None
+    steps_socket: Path | None = None
+
+    @property
+    def named_endpoint(self) -> str | None:
+        """The endpoint somebody brought; None if one is to be embedded."""
+        return self.aws_endpoint_url or self.loaded.settings.aws.endpoint_url
 
 
 async def run_local(options: LocalOptions) -> None:
     """Run until a signal. Raises `InvalidSettings` or another `GatewayError` if it cannot start."""
     ignore_ambient_aws()
     stop = StopSignal()
+    if options.ready_file:
+        _make_way(options.ready_file)
     with StateDirectory(options.state_dir) as state:
         async with _aws(options) as (url, reset):
             settings = local_settings(options, url)
             backend = Backend(settings)
+            if options.steps_socket:
+                ask_before_steps(backend, options.steps_socket)
             try:
                 await _serve(options, settings, backend, state, reset, stop)
             finally:
@@ -80,14 +98,27 @@ def local_settings(options: LocalOptions, url: str) -> Settings:
     )
 
 
+def _make_way(ready_file: Path) -> None:
+    """Remove what an earlier run left, and say now, not once all listen, if it cannot be written."""
+    try:
+        ready_file.parent.mkdir(parents=True, exist_ok=True)
+        ready_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidSettings(
+            f"cannot write the ready file {ready_file}: {error.strerror}",
+            hint="name another with --ready-file",
+        ) from error
+    if not os.access(ready_file.parent, os.W_OK):
+        raise InvalidSettings(f"cannot write the ready file {ready_file}: no permission to write there")
+
+
 @asynccontextmanager
 async def _aws(options: LocalOptions) -> AsyncIterator[tuple[str, LocalReset]]:
     """Give the endpoint's URL: the one that was named, or an embedded one that ends with us."""
     reset = LocalReset(asyncio.get_running_loop())
-    named = options.aws_endpoint_url or options.loaded.settings.aws.endpoint_url
-    if named:
-        refuse_real_aws(named)
-        yield named, reset
+    if options.named_endpoint:
+        await _must_answer(options.named_endpoint)
+        yield options.named_endpoint, reset
         return
     embedded = await asyncio.to_thread(EmbeddedAws, options.aws_port, reset.from_thread)
     embedded.start()
@@ -95,6 +126,30 @@ async def _aws(options: LocalOptions) -> AsyncIterator[tuple[str, LocalReset]]:
         yield embedded.url, reset
     finally:
         await asyncio.to_thread(embedded.stop)
+
+
+async def _must_answer(url: str) -> None:
+    """Raise `GatewayError` if the endpoint is AWS's, or takes no connection: its retries take long."""
+    refuse_real_aws(url, "tidegate serve --config FILE")
+    parts = urlsplit(url)
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            _, writer = await asyncio.open_connection(
+                parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+            )
+    except OSError as error:
+        raise StoreUnavailable(
+            f"nothing answers at {url}: {_reason(error)}",
+            hint="start it first, or leave out --aws-endpoint-url (aws.endpoint_url) to embed one",
+        ) from error
+    writer.close()
+
+
+def _reason(error: OSError) -> str:
+    # asyncio puts its own words, and the address once more, into `strerror`.
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there"
+    return error.strerror or f"no answer within {_CONNECT_SECONDS:g} s"
 
 
 async def _serve(
@@ -113,18 +168,38 @@ async def _serve(
     await gateway.start()
     try:
         ready = _ready(gateway, settings, demo)
-        known_hosts = state.write_known_hosts(ready.host, ready.port, ready.host_key_line)
-        state.describe(ready.as_json())
-        reset.serve(gateway, wanted)
-        embedded = options.aws_endpoint_url is None and options.loaded.settings.aws.endpoint_url is None
-        print(banner(ready, state.path, known_hosts, in_memory=embedded), flush=True)  # noqa: T201
-        if options.ready_file:
-            write_atomically(options.ready_file, ready.as_json())
+        reset.serve(gateway)
+        _tell(options, ready, state)
         await stop.wait()
     finally:
-        await gateway.stop(settings.shutdown.grace_seconds)
         if options.ready_file:
             options.ready_file.unlink(missing_ok=True)
+        _tell_of_waiting(gateway, settings.shutdown.grace_seconds)
+        await gateway.stop(settings.shutdown.grace_seconds)
+
+
+def _tell(options: LocalOptions, ready: Ready, state: StateDirectory) -> None:
+    """Let people, commands and scripts know where everything is."""
+    known_hosts = state.write_known_hosts(ready.host, ready.port, ready.host_key_line)
+    state.describe(ready.as_json())
+    if options.ready_file:
+        # As open as the umask allows: it holds no secret, and others may wait for it.
+        replace_file(options.ready_file, as_text(ready.as_json()), 0o666)
+    print(  # noqa: T201
+        banner(ready, state.path, known_hosts, in_memory=options.named_endpoint is None), flush=True
+    )
+
+
+def _tell_of_waiting(gateway: Gateway, grace_seconds: float) -> None:
+    """Nobody should wonder why Ctrl-C seems to do nothing."""
+    count = gateway.uploads.open_count
+    if count:
+        uploads = "an open upload" if count == 1 else f"{count} open uploads"
+        print(  # noqa: T201
+            f"Waiting up to {grace_seconds:g} s for {uploads}. Ctrl-C again does not wait.",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 async def provisioned_gateway(backend: Backend, server_id: str, preset: Preset, host_key: Path) -> Gateway:

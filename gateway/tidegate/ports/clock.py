@@ -13,6 +13,10 @@ class Clock(Protocol):
         """Return the time now, aware, in UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Return seconds from an arbitrary start that never go back, this machine's sleep included."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Return after about `seconds`."""
         ...

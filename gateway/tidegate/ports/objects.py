@@ -19,6 +19,7 @@ from tidegate.core.objects import (
     ObjectVersion,
     PartReceipt,
     StoredObject,
+    UnfinishedUpload,
 )
 
 Body: TypeAlias = bytes | bytearray | memoryview
@@ -32,7 +33,11 @@ class ObjectWriter(Protocol):
         ...
 
     async def create_multipart(self, new: NewObject) -> UploadId:
-        """Start a multipart upload. Not idempotent: after a lost answer an upload may exist unseen."""
+        """
+        Start a multipart upload. Not idempotent, so never repeated by itself.
+
+        After `StoreUnavailable` one may have been started unseen: `unfinished` finds it.
+        """
         ...
 
     async def upload_part(
@@ -82,6 +87,10 @@ class ObjectReader(Protocol):
 
     async def versions(self, location: Location) -> list[ObjectVersion]:
         """Return the versions of exactly this key, newest first, delete markers included."""
+        ...
+
+    async def unfinished(self, location: Location) -> list[UnfinishedUpload]:
+        """Return the multipart uploads under way to exactly this key."""
         ...
 
 

@@ -40,6 +40,15 @@ class OpenWork:
     due_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OpenRecord:
+    """A row of the open-work index: a transfer that has not ended, and whose it was."""
+
+    log_id: LogId
+    gateway_id: GatewayId
+    upload_id: str | None
+
+
 class TransferLog(Protocol):
     """Records of transfers. Writers name themselves by `Owner`; all others get `ChangedMeanwhile`."""
 
@@ -81,6 +90,21 @@ class TransferLog(Protocol):
         """Move to an end other than COMPLETED."""
         ...
 
+    async def open_records(self, shard: int) -> list[OpenRecord]:
+        """Return the open transfers of one shard (0 to 15). By index: may be late, may be stale."""
+        ...
+
+    async def take_over(self, record: TransferRecord, claimant: GatewayId, at: datetime) -> TransferRecord:
+        """
+        Take an open record from its owner, as it was just read: SWEEPING, the fence one higher.
+
+        From then on every write of the old owner raises `ChangedMeanwhile`.
+
+        Raises:
+            ChangedMeanwhile: It has ended or changed hands since it was read.
+        """
+        ...
+
     async def story(self, log_id: LogId) -> Story:
         """Return the record and its deliveries. Raises `NotFound`."""
         ...
@@ -95,7 +119,7 @@ class TransferLog(Protocol):
 
 
 class DeliveryQueue(Protocol):
-    """Deliveries as work: find, claim, settle."""
+    """Deliveries as work: find, claim, renew, settle."""
 
     async def due(self, shard: int, now: datetime, limit: int = 100) -> list[OpenWork]:
         """Return rows of one shard (0 to 15) that are due. By index: may be late, may be stale."""
@@ -105,6 +129,16 @@ class DeliveryQueue(Protocol):
         self, log_id: LogId, target: str, claimant: GatewayId, now: datetime, lease_until: datetime
     ) -> Delivery | None:
         """Take a PENDING delivery that is due, counting the attempt; None if it is not to be had."""
+        ...
+
+    async def renew(self, claimed: Delivery, lease_until: datetime) -> None:
+        """
+        Hold on to a claimed delivery until `lease_until`. Idempotent.
+
+        Raises:
+            ChangedMeanwhile: The lease is lost: another worker has claimed the delivery, or it was
+                settled.
+        """
         ...
 
     async def settle(self, claimed: Delivery) -> None:

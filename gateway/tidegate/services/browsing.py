@@ -143,7 +143,10 @@ class Browsing:
 
     async def _is_directory(self, place: MappedPlace) -> bool:
         """Whether any key lies under the place: then it is a directory, even beside a file of that name."""
-        bucket, prefix = place.directory_prefix()
+        try:
+            bucket, prefix = place.directory_prefix()
+        except NotFound:
+            return False  # a file's key may be one byte longer than any directory's
         page = await self._store.list_page(bucket, prefix, limit=1)
         return bool(page.keys or page.prefixes)
 

@@ -10,9 +10,10 @@ refused in words. With the reservation alone it can always go on: fill 5 MiB, se
 again. More comes from what is left, if anything is: the rest of a larger part, and a second part
 under way while the next one fills.
 
-Only the large parts of files beyond 8 GiB wait for memory that others hold. A holder that gets no
-writes meanwhile sends what it has early, so that neither a stalled client nor 64 interleaved
-handles on one session can stop the others; and the wait itself is bounded.
+Only the large parts of files beyond 8 GiB wait for memory that others hold, and for no more than the
+reservations leave. A holder that gets no writes meanwhile sends what it has early, so that neither a
+stalled client nor 64 interleaved handles on one session can stop the others; and the wait itself is
+bounded.
 """
 
 from __future__ import annotations
@@ -42,11 +43,17 @@ class BufferBudget:
         self.total_bytes = total_bytes
         self.holders: set[SlotHolder] = set()
         self._taken = 0
+        self._reserved = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @property
     def taken_bytes(self) -> int:
         return self._taken
+
+    @property
+    def largest_slot_bytes(self) -> int:
+        """The most that can ever be had beyond the reservations of those who are here now."""
+        return self.total_bytes - self._reserved
 
     def admit(self, reservation_bytes: int) -> None:
         """Reserve an upload's minimum. Raises `Busy` when the budget is promised to others."""
@@ -56,6 +63,12 @@ class BufferBudget:
                 hint="raise uploads.buffer_budget_bytes, or add a gateway",
             )
         self._taken += reservation_bytes
+        self._reserved += reservation_bytes
+
+    def leave(self, reservation_bytes: int) -> None:
+        """End what `admit` began."""
+        self._reserved -= reservation_bytes
+        self.give_back(reservation_bytes)
 
     def try_take(self, count: int) -> bool:
         """Take `count` bytes if they are free and nobody has been waiting longer."""
@@ -84,6 +97,7 @@ class BufferBudget:
         return bool(done)
 
     def give_back(self, count: int) -> None:
+        """End what `try_take` or `take_within` began."""
         self._taken -= count
         self._serve()
 

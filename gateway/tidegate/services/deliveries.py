@@ -6,15 +6,16 @@ version and copies exactly that. If a newer finished upload has come to the same
 destination converges on the newest: whoever copied last looks once more afterwards and copies again
 if it was overtaken, so that two workers can meet in any order and the newest version stays.
 
-At least once, idempotent: a worker that dies leaves a lease that runs out.
+At least once, idempotent: a worker that dies leaves a lease that runs out; one that is slow renews it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -32,6 +33,7 @@ _log = structlog.get_logger("tidegate.deliveries")
 _DELIVERY_PREFIX = "delivery#"
 # Overtaken more often than this within one attempt, a delivery is tried again later.
 _MAX_ROUNDS = 5
+_RENEWALS_PER_LEASE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,69 +67,135 @@ class DeliveryWorker:
         self._targets = {target.name: target for target in targets}
         self._settings = settings
         self._wake = asyncio.Event()
+        self._lanes = asyncio.Semaphore(settings.concurrency)
+        self._under_way: dict[tuple[LogId, str], asyncio.Task[bool]] = {}
 
     def wake(self) -> None:
         """Look for work now: an upload has just finished."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Work until cancelled. A round that fails is logged, and the next one comes."""
-        while True:
-            self._wake.clear()
-            try:
-                await self.run_once()
-            except GatewayError as error:
-                _log.warning("deliveries paused", reason=str(error))
-            try:
-                async with asyncio.timeout(self._settings.poll_interval_seconds):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+        """Work until cancelled. What fails is logged, and comes again when it is due."""
+        try:
+            while True:
+                self._wake.clear()
+                await self._look_for_work()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._settings.poll_interval_seconds):
+                        await self._wake.wait()
+        finally:
+            await self._stop()
 
     async def run_once(self) -> int:
-        """Attempt every delivery that is due now; return how many were claimed."""
-        lanes = asyncio.Semaphore(self._settings.concurrency)
+        """Attempt every delivery that is due now, to its outcome; return how many were to be had."""
+        return sum(await asyncio.gather(*await self._begin_due()))
 
-        async def attempt(log_id: LogId, target: str) -> int:
-            async with lanes:
-                return await self._attempt(log_id, target)
-
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(attempt(work.log_id, work.item.removeprefix(_DELIVERY_PREFIX)))
-                for shard in range(OPEN_WORK_SHARDS)
-                for work in await self._queue.due(shard, self._clock.now())
-            ]
-        return sum(task.result() for task in tasks)
-
-    async def _attempt(self, log_id: LogId, target: str) -> int:
-        now = self._clock.now()
-        lease_until = now + timedelta(seconds=self._settings.lease_seconds)
+    async def _look_for_work(self) -> None:
         try:
-            claimed = await self._queue.claim(log_id, target, self._gateway_id, now, lease_until)
-            if claimed is None:
-                return 0
-            await self._settle(claimed, await self._outcome(claimed))
-        except ChangedMeanwhile:
-            _log.info("delivery taken over", log_id=log_id, target=target)
+            await self._begin_due()
         except GatewayError as error:
-            # Claiming or settling failed: the lease runs out and the item is due again.
-            _log.warning("delivery left for later", log_id=log_id, target=target, reason=str(error))
-        return 1
+            _log.warning("deliveries paused", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - nobody watches this loop, so it may not end
+            _log.error("deliveries paused", exc_info=error)
+
+    async def _begin_due(self) -> list[asyncio.Task[bool]]:
+        """
+        Begin an attempt at everything that is due and not under way here.
+
+        Attempts are not waited for: one copy of an hour must not hold up all the others.
+        """
+        due = [
+            (work.log_id, work.item.removeprefix(_DELIVERY_PREFIX))
+            for shard in range(OPEN_WORK_SHARDS)
+            for work in await self._queue.due(shard, self._clock.now())
+        ]
+        return [self._begin(*work) for work in dict.fromkeys(due) if work not in self._under_way]
+
+    def _begin(self, log_id: LogId, target: str) -> asyncio.Task[bool]:
+        task = asyncio.create_task(self._attempt(log_id, target))
+        self._under_way[log_id, target] = task
+        task.add_done_callback(lambda _: self._under_way.pop((log_id, target)))
+        return task
+
+    async def _stop(self) -> None:
+        attempts = list(self._under_way.values())
+        for attempt in attempts:
+            attempt.cancel()
+        await asyncio.gather(*attempts, return_exceptions=True)
+
+    async def _attempt(self, log_id: LogId, target: str) -> bool:
+        """Claim a delivery, deliver it, settle; return whether it was to be had."""
+        async with self._lanes:
+            try:
+                claimed = await self._queue.claim(
+                    log_id, target, self._gateway_id, self._clock.now(), self._lease_end()
+                )
+                if claimed is None:
+                    return False
+                await self._settle(claimed, await self._leased_outcome(claimed))
+            except ChangedMeanwhile:
+                _log.info("delivery taken over", log_id=log_id, target=target)
+            except GatewayError as error:
+                # Claiming or settling failed: the lease runs out and the item is due again.
+                _log.warning("delivery left for later", log_id=log_id, target=target, reason=str(error))
+            return True
+
+    # --- the lease ------------------------------------------------------------------------
+
+    def _lease_end(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=self._settings.lease_seconds)
+
+    async def _leased_outcome(self, claimed: Delivery) -> Delivery:
+        """
+        Return the outcome of an attempt during which nobody else had the lease.
+
+        Raises:
+            ChangedMeanwhile: The lease was lost: there is nothing to settle. The attempt was not cut
+                short, because S3 does not take back a copy it has begun: whoever began one has to see
+                it land, and look once more whether it is the newest that is there.
+        """
+        renewal = asyncio.create_task(self._renew(claimed))
+        try:
+            outcome = await self._outcome(claimed)
+        finally:
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
+        if not renewal.cancelled():
+            renewal.result()
+        return outcome
+
+    async def _renew(self, claimed: Delivery) -> None:
+        """Renew the lease until cancelled. Raises `ChangedMeanwhile` when it is lost."""
+        while True:
+            await self._clock.sleep(self._settings.lease_seconds / _RENEWALS_PER_LEASE)
+            try:
+                await self._queue.renew(claimed, self._lease_end())
+            except ChangedMeanwhile:
+                raise
+            except GatewayError as error:
+                _log.warning(
+                    "lease not renewed", log_id=claimed.log_id, target=claimed.target, reason=str(error)
+                )
+
+    # --- one attempt ----------------------------------------------------------------------
 
     async def _outcome(self, claimed: Delivery) -> Delivery:
-        now = self._clock.now()
         try:
-            # Renewing leases is not needed while an attempt cannot outlive its lease by much: a second
-            # worker would copy the same bytes to the same key.
             status = await self._deliver(claimed)
         except GatewayError as error:
-            if claimed.attempts >= self._settings.max_attempts:
-                return replace(claimed, status=DeliveryStatus.DEAD, timestamp=now, error=str(error))
-            # Jitter spreads load; nothing secret depends on it.
-            due_at = now + backoff(claimed.attempts, random.random())  # noqa: S311
-            return replace(claimed, timestamp=now, due_at=due_at, error=str(error))
+            return self._after_failure(claimed, str(error))
+        except Exception as error:  # noqa: BLE001 - kept on the item, counted as an attempt, logged
+            _log.error("delivery failed", exc_info=error, log_id=claimed.log_id, target=claimed.target)
+            return self._after_failure(claimed, repr(error))
         return replace(claimed, status=status, timestamp=self._clock.now(), error=None)
+
+    def _after_failure(self, claimed: Delivery, reason: str) -> Delivery:
+        now = self._clock.now()
+        if claimed.attempts >= self._settings.max_attempts:
+            return replace(claimed, status=DeliveryStatus.DEAD, timestamp=now, error=reason)
+        # Jitter spreads load; nothing secret depends on it.
+        due_at = now + backoff(claimed.attempts, random.random())  # noqa: S311
+        return replace(claimed, timestamp=now, due_at=due_at, error=reason)
 
     async def _deliver(self, claimed: Delivery) -> DeliveryStatus:
         """Copy until what was copied last is what should be there; say what became of this version."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
-from tidegate.core.errors import GatewayError
+from tidegate.core.errors import GatewayError, StoreUnavailable
 from tidegate.core.ids import GatewayId, new_log_id
 from tidegate.core.limits import KIB
 from tidegate.core.objects import Location, StoredObject
@@ -34,6 +34,8 @@ _MAX_RECORDS_UNDER_WAY = 1000
 class Download:
     """
     The live object behind an open read handle. Made by `Downloads.begin`.
+
+    Reads may be under way at once; they are served one after the other.
 
     Memory: one answer of at most 256 KiB; and, while the gateway's budget allows, two blocks of
     `read_ahead_bytes`.
@@ -58,23 +60,30 @@ class Download:
         self._next: asyncio.Task[bytes] | None = None
         self._expected = 0  # where a sequential reader reads next
         self._ended = False
+        self._turn = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<download of {str(self.stored.location)!r}>"
 
     async def read(self, offset: int, length: int) -> bytes:
         """
-        Return up to `length` bytes from `offset`; empty at or beyond the end.
+        Return `length` bytes from `offset`, at most 256 KiB; fewer only where the file ends.
 
         Raises:
             ChangedMeanwhile: The object was replaced since OPEN, and the old version is gone.
+            StoreUnavailable: The store did not answer, or not with what it has.
         """
         length = min(length, MAX_READ_BYTES, max(self.stored.size - offset, 0))
-        if length == 0:
-            return b""
-        data = self._from_block(offset, length)
-        if not data:
-            await self._load(offset, length)
+        async with self._turn:
+            is_sequential = offset == self._expected
             data = self._from_block(offset, length)
-        self._expected = offset + len(data)
-        self.sent_bytes += len(data)
+            # A client may take a short answer for the end of the file: draft-ietf-secsh-filexfer-02, 6.4.
+            while len(data) < length:
+                at, missing = offset + len(data), length - len(data)
+                await self._load(at, missing, is_sequential=is_sequential)
+                data += self._from_block(at, missing)
+            self._expected = offset + length
+            self.sent_bytes += length
         return data
 
     def finish(self) -> None:
@@ -89,15 +98,21 @@ class Download:
         start, block = self._block
         return block[offset - start : offset - start + length] if start <= offset else b""
 
-    async def _load(self, offset: int, length: int) -> None:
+    async def _load(self, offset: int, length: int, *, is_sequential: bool) -> None:
+        """Make `offset` the start of the block."""
         start, block = self._block
         if self._next and offset == start + len(block):
-            data = await self._next
-            self._next = None
+            fetching, self._next = self._next, None
+            data = await fetching
         else:
             self._drop_next()
-            sequential = offset == self._expected and self._may_read_ahead()
-            data = await self._store.read(self.stored, offset, self._ahead if sequential else length)
+            wanted = self._ahead if is_sequential and self._may_read_ahead() else length
+            data = await self._store.read(self.stored, offset, wanted)
+        if self._ended:
+            raise GatewayError("the download has ended already")
+        if not data:
+            # An empty answer to the client would say that the file ends here.
+            raise StoreUnavailable(f"{self.stored.location} has no bytes at {offset} of {self.stored.size}")
         self._block = (offset, data)
         following = offset + len(data)
         if self._granted and len(data) == self._ahead and following < self.stored.size:

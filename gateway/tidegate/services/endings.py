@@ -12,40 +12,23 @@ and the client is told so in words.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
 
 from tidegate.core.deliveries import DeliveryTarget, owed
 from tidegate.core.errors import ChangedMeanwhile, GatewayError, NotFound, OutcomeUnknown, StoreUnavailable
-from tidegate.core.objects import (
-    META_BYTES,
-    META_OUTCOME,
-    META_SHA256,
-    META_TRANSFER_ID,
-    NewObject,
-    StoredObject,
-)
+from tidegate.core.objects import META_BYTES, META_OUTCOME, META_SHA256, NewObject, StoredObject
 from tidegate.core.parts import PartBuffer
 from tidegate.core.transfers import Content, TransferRecord, TransferStatus
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import TransferLog
 from tidegate.services.part_sender import PartSender
+from tidegate.services.versions import find_own_version
 
 _log = structlog.get_logger("tidegate.uploads")
-
-
-async def find_own_version(store: ObjectStore, new: NewObject) -> StoredObject | None:
-    """Return the version of the object that this very upload wrote, if it is there."""
-    for version in await store.versions(new.location):
-        if version.is_delete_marker:
-            continue
-        stored = await store.head(new.location, version.version_id)
-        if stored.transfer_id == new.metadata[META_TRANSFER_ID]:
-            return stored
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +42,7 @@ class Ending:
     clock: Clock
     targets: tuple[DeliveryTarget, ...]
     on_owed: Callable[[], None]
+    is_fresh: Callable[[], bool] = lambda: True
 
     async def complete(self, buffer: PartBuffer, sender: PartSender) -> None:
         """Publish the whole file and record it with its deliveries."""
@@ -73,6 +57,10 @@ class Ending:
         try:
             await sender.settled()
             stored, content = await self._store_all(buffer, sender, "partial", finishing=False)
+        except Exception as error:  # noqa: BLE001 - there is nobody to raise to
+            await self.failed(error, sender)
+            return
+        try:
             await self.log.end(
                 self.record.owner,
                 TransferStatus.PARTIAL,
@@ -81,22 +69,38 @@ class Ending:
                 content=content,
                 stored=stored,
             )
-            self._tell(TransferStatus.PARTIAL, bytes=content.size, reason=reason)
-        except GatewayError as error:
-            await self.failed(error, sender)
+        except Exception as error:  # noqa: BLE001 - there is nobody to raise to
+            # The object is there: the sweep will find it, and no other end would be true.
+            self._tell(None, error=_words(error), wanted=TransferStatus.PARTIAL.value, reason=reason)
+            return
+        self._tell(TransferStatus.PARTIAL, bytes=content.size, reason=reason)
 
     async def abandoned(self, reason: str, sender: PartSender) -> None:
         """Drop everything: nothing is published."""
         await self._close_without_object(TransferStatus.ABANDONED, reason, sender)
 
-    async def failed(self, error: GatewayError, sender: PartSender) -> None:
-        """Drop everything because of an error; an unknown outcome is left open for the sweep."""
-        if isinstance(error, OutcomeUnknown):
-            self._tell(None, error=str(error))
+    async def failed(self, error: Exception, sender: PartSender) -> None:
+        """Drop everything because of an error; what may have taken effect is left open for the sweep."""
+        # An error that is not of our family came from where nobody can say what was done.
+        if isinstance(error, OutcomeUnknown) or not isinstance(error, GatewayError):
+            self._tell(None, error=_words(error))
             return
         await self._close_without_object(TransferStatus.FAILED, str(error), sender)
 
     # --- S3 -------------------------------------------------------------------------------
+
+    async def _must_be_ours(self) -> None:
+        """
+        Refuse to publish what a sweep may have ended: this gateway was silent for longer than its lease.
+
+        The fence keeps a gateway that was frozen and woken from writing to the record. This keeps it from
+        writing to S3 what the record no longer speaks of.
+        """
+        if self.is_fresh():
+            return
+        transfer = (await self.log.story(self.record.log_id)).transfer
+        if transfer.owner != self.record.owner:
+            raise ChangedMeanwhile(f"{self.record.log_id} was swept while this gateway was silent")
 
     async def _store_all(
         self, buffer: PartBuffer, sender: PartSender, outcome: str, *, finishing: bool
@@ -107,9 +111,11 @@ class Ending:
             await sender.send(buffer.cut(buffer.ready_bytes), 0)
         await sender.settled()
         content = Content(sender.sent_bytes, sender.digest.sha256())
+        await self._must_be_ours()
         if finishing:
             await self.log.finishing(self.record.owner, content, self.clock.now())
-        return await self._sure_of(sender.complete, content), content
+        # Any error may come after the effect: S3 takes minutes, and the adapter looks at the object last.
+        return await self._sure_of(sender.complete, content, ambiguous=GatewayError), content
 
     async def _put(
         self, buffer: PartBuffer, sender: PartSender, outcome: str
@@ -124,13 +130,23 @@ class Ending:
             META_SHA256: content.sha256,
         }
         new = replace(self.new, metadata=described)
-        return await self._sure_of(lambda: self.store.put(new, body, crc32), content), content
+        await self._must_be_ours()
+        stored = await self._sure_of(
+            lambda: self.store.put(new, body, crc32), content, ambiguous=StoreUnavailable
+        )
+        return stored, content
 
-    async def _sure_of(self, publish: Callable, content: Content) -> StoredObject:  # type: ignore[type-arg]
+    async def _sure_of(
+        self,
+        publish: Callable[[], Awaitable[StoredObject]],
+        content: Content,
+        *,
+        ambiguous: type[GatewayError],
+    ) -> StoredObject:
         """Run the call that publishes; after an ambiguous answer let the versions decide."""
         try:
-            stored: StoredObject = await publish()
-        except (StoreUnavailable, NotFound) as error:
+            stored = await publish()
+        except ambiguous as error:
             stored = await self._found_after(error)
         if stored.size != content.size:
             raise OutcomeUnknown(f"{stored.location} holds {stored.size} bytes, {content.size} were sent")
@@ -138,13 +154,14 @@ class Ending:
 
     async def _found_after(self, error: GatewayError) -> StoredObject:
         try:
-            found = await find_own_version(self.store, self.new)
+            found = await find_own_version(self.store, self.new.location, self.record.log_id)
         except GatewayError as second:
             raise OutcomeUnknown(f"{error}; then looking for the object: {second}") from error
         if found is not None:
             return found
-        if isinstance(error, NotFound):
-            raise error  # the upload or bucket is gone and left no object: a plain failure
+        if not isinstance(error, StoreUnavailable):
+            raise error  # S3 has refused, and there is no object: a plain failure
+        # It may still come: S3 can act on a request long after its answer was given up.
         raise OutcomeUnknown(f"{self.new.location}: {error}; no object was found") from error
 
     async def _is_superseded(self, stored: StoredObject) -> bool:
@@ -170,7 +187,7 @@ class Ending:
             await self.log.complete(
                 self.record.owner, content, stored, deliveries, superseded=superseded, at=now
             )
-        except (StoreUnavailable, ChangedMeanwhile) as error:
+        except GatewayError as error:
             await self._must_be_completed(error)
 
     async def _must_be_completed(self, error: GatewayError) -> None:
@@ -191,8 +208,8 @@ class Ending:
         try:
             await sender.drop()
             await self.log.end(self.record.owner, status, self.clock.now(), error=reason)
-        except GatewayError as error:
-            self._tell(None, error=str(error), wanted=status.value, reason=reason)
+        except Exception as error:  # noqa: BLE001 - whoever called has an error of its own to raise, or nobody
+            self._tell(None, error=_words(error), wanted=status.value, reason=reason)
             return
         self._tell(status, reason=reason)
 
@@ -211,3 +228,7 @@ class Ending:
             seconds=round((self.clock.now() - record.started_at).total_seconds(), 3),
             **facts,
         )
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, GatewayError) else repr(error)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tidegate.core.deliveries import DeliveryTarget
 from tidegate.core.errors import AlreadyExists
-from tidegate.core.ids import GatewayId, new_log_id
+from tidegate.core.ids import GatewayId, LogId, new_log_id
 from tidegate.core.objects import META_TRANSFER_ID, META_USER_AGENT, META_USER_AGENT_ID, Location, NewObject
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
@@ -29,6 +29,8 @@ class Backends:
     log: TransferLog
     clock: Clock
     gateway_id: GatewayId
+    # Whether nobody can have declared this gateway dead; without a lease nobody can.
+    is_fresh: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Uploads:
         """Return when no upload is open."""
         await self._all_ended.wait()
 
+    def has(self, log_id: LogId) -> bool:
+        """Tell whether an open upload of this gateway stands behind the record."""
+        return any(upload.record.log_id == log_id for upload in self._open)
+
     def at(self, location: Location) -> Upload | None:
         """Return the upload being written to this object, if there is one; the youngest of several."""
         found = [upload for upload, there in self._open.items() if there == location]
@@ -99,14 +105,23 @@ class Uploads:
             starting.add_done_callback(lambda _: upload.abandon_later("the session ended during OPEN"))
             raise
         except BaseException:
-            self._budget.give_back(self._settings.reservation_bytes)
+            self._budget.leave(self._settings.reservation_bytes)
             self._forget(upload)
             raise
         return upload
 
     def _upload(self, record: TransferRecord, new: NewObject) -> Upload:
         store, log, clock = self._backends.store, self._backends.log, self._backends.clock
-        ending = Ending(record, new, store, log, clock, self._landing.targets, self._on_owed)
+        ending = Ending(
+            record,
+            new,
+            store,
+            log,
+            clock,
+            self._landing.targets,
+            self._on_owed,
+            self._backends.is_fresh,
+        )
         sender = PartSender(new, record.owner, store, log, self._budget, self._settings.parallel_parts)
         return Upload(record, sender, ending, self._budget, self._settings, self._forget)
 

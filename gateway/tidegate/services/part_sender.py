@@ -12,9 +12,9 @@ import base64
 import hashlib
 import zlib
 
-from tidegate.core.errors import GatewayError
+from tidegate.core.errors import OutcomeUnknown, StoreUnavailable, TooLarge
 from tidegate.core.ids import UploadId
-from tidegate.core.limits import S3_MIN_PART_BYTES
+from tidegate.core.limits import S3_MAX_OBJECT_BYTES, S3_MAX_PARTS, S3_MIN_PART_BYTES
 from tidegate.core.objects import NewObject, PartReceipt, StoredObject
 from tidegate.core.transfers import Owner
 from tidegate.ports.objects import Body, ObjectWriter
@@ -62,9 +62,10 @@ class PartSender:
         self._free_lanes = parallel_parts
         self._under_way: set[asyncio.Task[None]] = set()
         self._receipts: list[PartReceipt] = []
-        self._failure: GatewayError | None = None
+        self.failure: Exception | None = None  # the first of any part
         self.digest = Digest()
         self.upload_id: UploadId | None = None
+        self._unseen = False  # an answer was lost that may have brought an upload id
         self.sent_bytes = 0
         self.sent_parts = 0
 
@@ -77,12 +78,19 @@ class PartSender:
 
         Args:
             body: The part; not to be touched again by the caller.
-            slot_bytes: Memory taken for it beyond the reservation; given back once it is sent.
+            slot_bytes: Memory taken for it beyond the reservation; given back once it is sent, or if it
+                cannot be.
 
         Raises:
+            TooLarge: S3 takes no more parts, or no larger object.
             GatewayError: This or an earlier part failed beyond its retries.
         """
-        await self._begin()
+        try:
+            self._refuse_excess(len(body))
+            await self._begin()
+        except BaseException:
+            self._budget.give_back(slot_bytes)
+            raise
         self.sent_parts += 1
         self.sent_bytes += len(body)
         spare = len(self._under_way) < self._free_lanes and self._budget.try_take(S3_MIN_PART_BYTES)
@@ -96,13 +104,16 @@ class PartSender:
 
     def check(self) -> None:
         """Raise the first failure of any part."""
-        if self._failure:
-            raise self._failure
+        if self.failure:
+            raise self.failure
 
     async def settled(self) -> None:
-        """Return when no part is under way any more; raise the first failure."""
+        """Return when all sent parts are in S3; raise the first failure."""
         await self.quiet()
         self.check()
+        # S3 would make an object of whatever parts it is told, holes and all.
+        if len(self._receipts) != self.sent_parts:
+            raise StoreUnavailable(f"{len(self._receipts)} of {self.sent_parts} parts are in S3")
 
     async def quiet(self) -> None:
         """Return when no part is under way any more, whatever came of them."""
@@ -112,17 +123,36 @@ class PartSender:
     async def complete(self) -> StoredObject:
         """Complete the multipart upload of all sent parts. Call when settled."""
         assert self.upload_id is not None
-        return await self._store.complete_multipart(self._new.location, self.upload_id, self._receipts)
+        in_order = sorted(self._receipts, key=lambda receipt: receipt.number)
+        return await self._store.complete_multipart(self._new.location, self.upload_id, in_order)
 
     async def drop(self) -> None:
-        """Wait for parts under way, then abort the multipart upload, if there is one."""
+        """
+        Wait for parts under way, then abort the multipart upload, if there is one.
+
+        Raises:
+            OutcomeUnknown: One may have been begun that nobody has seen yet.
+        """
         await self.quiet()
+        if self._unseen:
+            raise OutcomeUnknown(f"a multipart upload of {self._new.location} may have been begun unseen")
         if self.upload_id is not None:
             await self._store.abort_multipart(self._new.location, self.upload_id)
 
+    def _refuse_excess(self, count: int) -> None:
+        if self.sent_parts >= S3_MAX_PARTS or self.sent_bytes + count > S3_MAX_OBJECT_BYTES:
+            raise TooLarge(
+                f"{self._new.location}: {self.sent_bytes} bytes in {self.sent_parts} parts are sent already",
+                hint="more uploads.buffer_budget_bytes allow larger parts",
+            )
+
     async def _begin(self) -> None:
         if self.upload_id is None:
-            self.upload_id = await self._store.create_multipart(self._new)
+            try:
+                self.upload_id = await self._store.create_multipart(self._new)
+            except StoreUnavailable:
+                self._unseen = True
+                raise
             await self._log.set_upload_id(self._owner, self.upload_id)
 
     async def _send(self, number: int, body: bytearray, held: int) -> None:
@@ -131,7 +161,7 @@ class PartSender:
             crc32 = await self.digest.take(body)
             receipt = await self._store.upload_part(self._new.location, self.upload_id, number, body, crc32)
             self._receipts.append(receipt)
-        except GatewayError as error:
-            self._failure = self._failure or error
+        except Exception as error:  # noqa: BLE001 - kept, and raised by `check`: no part may be missing unseen
+            self.failure = self.failure or error
         finally:
             self._budget.give_back(held)

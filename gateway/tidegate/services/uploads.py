@@ -63,12 +63,15 @@ class Upload:
         self._sender = sender
         self._ending = ending
         self._on_end = on_end
-        self._error: GatewayError | None = None
+        self._error: Exception | None = None
         self._slot = 0  # bytes taken for the part being filled, beyond the reservation
         self._ended = False
         self._turn = asyncio.Lock()
         self._steps: set[asyncio.Task[None]] = set()
         self._last_write = asyncio.get_running_loop().time()
+
+    def __repr__(self) -> str:
+        return f"<upload {self.record.log_id} of {self.record.path!r}>"
 
     @property
     def received_bytes(self) -> int:
@@ -108,17 +111,21 @@ class Upload:
         self._keep(asyncio.create_task(self._abandon(reason)))
 
     def relieve(self) -> None:
-        """Somebody waits for memory: if no write came for a second, send early what is here."""
+        """Somebody waits for memory: if no write came for a second, let go of what is not needed."""
         idle = asyncio.get_running_loop().time() - self._last_write >= _IDLE_SECONDS
-        if idle and not self._turn.locked() and self._buffer.ready_bytes >= S3_MIN_PART_BYTES:
+        if not idle or self._steps:
+            return
+        if self._buffer.ready_bytes >= S3_MIN_PART_BYTES:
             self._keep(asyncio.create_task(self._send_early()))
+        else:
+            self._give_back_slot()  # what is here fits into the reservation
 
     async def _send_early(self) -> None:
         async with self._turn:
             if not self._ended and self._buffer.ready_bytes >= S3_MIN_PART_BYTES:
                 try:
                     await self._send(self._buffer.ready_bytes)
-                except GatewayError as error:
+                except Exception as error:  # noqa: BLE001 - kept: the next WRITE or the CLOSE raises it
                     self._error = error
 
     # --- one thing at a time, to its end ----------------------------------------------------
@@ -139,20 +146,22 @@ class Upload:
 
     async def _write(self, offset: int, data: memoryview) -> None:
         async with self._turn:
+            self._refuse_ended()
             self._raise_error()
             try:
                 await self._take(offset, data)
-            except GatewayError as error:
+            except Exception as error:
                 self._error = error
                 raise
 
     async def _finish(self) -> None:
         async with self._turn:
+            self._refuse_ended()
             try:
                 self._refuse_gap()
                 self._raise_error()
                 await self._ending.complete(self._buffer, self._sender)
-            except GatewayError as error:
+            except Exception as error:
                 await self._ending.failed(error, self._sender)
                 raise
             finally:
@@ -163,8 +172,8 @@ class Upload:
             if self._ended:
                 return
             try:
-                if self._error:
-                    await self._ending.failed(self._error, self._sender)
+                if failure := self._error or self._sender.failure:
+                    await self._ending.failed(failure, self._sender)
                 elif self._settings.store_partial and self._buffer.end:
                     await self._ending.partial(reason, self._buffer, self._sender)
                 else:
@@ -177,8 +186,7 @@ class Upload:
     def _fits(self, offset: int, count: int) -> bool:
         """The common case, without a task: the next bytes, and memory for them is held."""
         return (
-            not self._turn.locked()
-            and self._error is None
+            not (self._steps or self._ended or self._error)
             and offset == self._buffer.end
             and not self._buffer.has_gap
             and self._buffer.ready_bytes + count < self._limit
@@ -186,17 +194,24 @@ class Upload:
 
     async def _take(self, offset: int, data: memoryview) -> None:
         while data:
-            if offset != self._buffer.end:
+            if offset > self._buffer.end:
                 self._buffer.receive(offset, data)  # bounded by the window
                 break
-            room = self._limit - self._buffer.ready_bytes
-            if room <= 0:
+            # First what is here already and is sent again, then what the memory we hold has room for.
+            count = (self._buffer.end - offset) or (self._limit - self._buffer.ready_bytes)
+            if count <= 0:
                 await self._make_room()
                 continue
-            self._buffer.receive(offset, data[:room])
-            offset, data = offset + len(data[:room]), data[room:]
-        while self._buffer.ready_bytes >= self._settings.schedule.size_of(self._next_number):
+            piece = data[:count]
+            self._buffer.receive(offset, piece)
+            offset, data = offset + len(piece), data[count:]
+        while self._has_full_part:
             await self._make_room()
+
+    @property
+    def _has_full_part(self) -> bool:
+        number = self._next_number
+        return number <= S3_MAX_PARTS and self._buffer.ready_bytes >= self._settings.schedule.size_of(number)
 
     @property
     def _next_number(self) -> int:
@@ -213,7 +228,7 @@ class Upload:
         if number > S3_MAX_PARTS:
             raise TooLarge(f"{self.record.path}: all {S3_MAX_PARTS} parts are used")
         wanted = self._settings.schedule.size_of(number)
-        if self._limit < wanted and await self._grow(number, wanted - self._limit):
+        if not self._slot and self._limit < wanted and await self._grow(number, wanted - self._limit):
             return
         await self._send(min(self._buffer.ready_bytes, wanted))
 
@@ -222,7 +237,9 @@ class Upload:
             # A base part sent at 5 MiB costs a few numbers of 10,000; waiting would cost speed.
             taken = self._budget.try_take(more)
         else:
-            taken = await self._budget.take_within(more, _SLOT_WAIT_SECONDS)
+            # A part smaller than it should be costs numbers too, but memory that cannot come costs time.
+            more = min(more, self._budget.largest_slot_bytes)
+            taken = more > 0 and await self._budget.take_within(more, _SLOT_WAIT_SECONDS)
         if taken:
             self._slot += more
             self._budget.holders.add(self)
@@ -244,9 +261,18 @@ class Upload:
             raise self._error
         self._sender.check()
 
+    def _refuse_ended(self) -> None:
+        # A request that was on its way when the session ended; its memory is not ours any more.
+        if self._ended:
+            raise GatewayError(f"{self.record.path}: the upload has ended already")
+
+    def _give_back_slot(self) -> None:
+        self._budget.holders.discard(self)
+        slot, self._slot = self._slot, 0
+        self._budget.give_back(slot)
+
     def _end(self) -> None:
         self._ended = True
-        self._budget.holders.discard(self)
-        self._budget.give_back(self._settings.reservation_bytes + self._slot)
-        self._slot = 0
+        self._give_back_slot()
+        self._budget.leave(self._settings.reservation_bytes)
         self._on_end(self)

@@ -7,10 +7,13 @@ list is shown by `--dry-run` and carried out without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
-from tidegate.core.errors import InvalidKey, NotFound
+from tidegate.core.errors import InvalidKey, InvalidName, NotFound
 from tidegate.core.ids import KeyId, key_id_for
 from tidegate.core.limits import SSH_PUBLIC_KEYS_PER_USER
 from tidegate.core.paths import check_home
@@ -38,6 +41,10 @@ class Change:
     what: str
 
 
+# A change, and what carries it out; None where the step before does it too.
+_Step: TypeAlias = tuple[Change, Callable[[], Awaitable[None]] | None]
+
+
 class Users:
     """Users of one server."""
 
@@ -48,13 +55,7 @@ class Users:
 
     async def add(self, user_name: str, home: Home, keys: Iterable[str] = ()) -> User:
         """Make a user with these pasted keys. Raises `AlreadyExists`, `InvalidName`, `InvalidKey`."""
-        made = User(
-            self.server_id,
-            check_user_name(user_name),
-            check_home(home),
-            self._clock.now(),
-            self._keys(user_name, keys),
-        )
+        made = self._checked(WantedUser(user_name, home, tuple(keys)))
         await self._directory.add_user(made)
         return made
 
@@ -99,57 +100,77 @@ class Users:
         """
         Make the directory hold these users, and return what that took.
 
-        Users that are not named are left alone. All keys are read before anything is changed, so a
-        bad one changes nothing.
+        Users that are not named are left alone. Everything is read and checked before anything is
+        changed, so a bad name, home or key changes nothing.
 
         Args:
             exact: A named user loses the keys that are not listed; otherwise they stay.
             dry_run: Change nothing, only return what would be changed.
-        """
-        parsed = [(each, self._keys(each.user_name, each.keys)) for each in wanted]
-        changes: list[Change] = []
-        for each, keys in parsed:
-            check_home(each.home)
-            changes += await self._bring_one(each, keys, exact=exact, dry_run=dry_run)
-        return changes
 
-    async def _bring_one(
-        self, wanted: WantedUser, keys: tuple[SshPublicKey, ...], *, exact: bool, dry_run: bool
-    ) -> list[Change]:
+        Raises:
+            InvalidName: A user name or home cannot be used, or a user is named twice.
+            InvalidKey: A key cannot be used, or a user would have too many.
+        """
+        parsed = [self._checked(each) for each in wanted]
+        for name, count in Counter(user.user_name for user in parsed).items():
+            if count > 1:
+                raise InvalidName(f"{name} is named {count} times", hint="name it once")
+        steps = [step for user in parsed for step in await self._steps(user, exact=exact)]
+        for _, carry_out in () if dry_run else steps:
+            if carry_out:
+                await carry_out()
+        return [change for change, _ in steps]
+
+    def _checked(self, wanted: WantedUser) -> User:
+        return User(
+            self.server_id,
+            check_user_name(wanted.user_name),
+            check_home(wanted.home),
+            self._clock.now(),
+            self._keys(wanted.user_name, wanted.keys),
+        )
+
+    async def _steps(self, wanted: User, *, exact: bool) -> list[_Step]:
         name = wanted.user_name
         try:
             there = await self.get(name)
         except NotFound:
-            if not dry_run:
-                await self.add(name, wanted.home, wanted.keys)
             return [
-                Change("add", name, f"partner with home {wanted.home.target}"),
-                *(Change("add", name, f"key {key.fingerprint}") for key in keys),
+                (
+                    Change("add", name, f"partner with home {wanted.home.target}"),
+                    partial(self._directory.add_user, wanted),
+                ),
+                *((Change("add", name, f"key {key.fingerprint}"), None) for key in wanted.keys),
             ]
-        changes = []
+        steps: list[_Step] = []
         if there.home != wanted.home:
-            changes.append(Change("change", name, f"home {there.home.target} to {wanted.home.target}"))
-            if not dry_run:
-                await self._directory.set_home(self.server_id, name, wanted.home)
-        return changes + await self._bring_keys(there, keys, exact=exact, dry_run=dry_run)
+            change = Change("change", name, f"home {there.home.target} to {wanted.home.target}")
+            steps.append((change, partial(self._directory.set_home, self.server_id, name, wanted.home)))
+        return steps + self._key_steps(there, wanted, exact=exact)
 
-    async def _bring_keys(
-        self, there: User, keys: tuple[SshPublicKey, ...], *, exact: bool, dry_run: bool
-    ) -> list[Change]:
-        name, changes = there.user_name, []
+    def _key_steps(self, there: User, wanted: User, *, exact: bool) -> list[_Step]:
+        name = there.user_name
         has = {key.fingerprint for key in there.keys}
-        for key in keys:
-            if key.fingerprint not in has:
-                changes.append(Change("add", name, f"key {key.fingerprint}"))
-                if not dry_run:
-                    await self._directory.add_key(self.server_id, name, key)
-        listed = {key.fingerprint for key in keys}
-        for key in there.keys if exact else ():
-            if key.fingerprint not in listed:
-                changes.append(Change("remove", name, f"key {key.fingerprint}"))
-                if not dry_run:
-                    await self._directory.remove_key(self.server_id, name, key.key_id)
-        return changes
+        listed = {key.fingerprint for key in wanted.keys}
+        _refuse_too_many(name, len(listed if exact else has | listed))
+        added: list[_Step] = [
+            (
+                Change("add", name, f"key {key.fingerprint}"),
+                partial(self._directory.add_key, self.server_id, name, key),
+            )
+            for key in wanted.keys
+            if key.fingerprint not in has
+        ]
+        removed: list[_Step] = [
+            (
+                Change("remove", name, f"key {key.fingerprint}"),
+                partial(self._directory.remove_key, self.server_id, name, key.key_id),
+            )
+            for key in there.keys
+            if exact and key.fingerprint not in listed
+        ]
+        # First what is new: a partner who changes keys is never without one.
+        return added + removed
 
     def _keys(self, user_name: str, pasted: Iterable[str]) -> tuple[SshPublicKey, ...]:
         """Parse pasted keys; one given twice counts once."""
@@ -157,10 +178,7 @@ class Users:
         for text in pasted:
             key = self._key(user_name, text)
             keys[key.key_id] = key
-        if len(keys) > SSH_PUBLIC_KEYS_PER_USER:
-            raise InvalidKey(
-                f"{user_name} is given {len(keys)} keys", hint=f"at most {SSH_PUBLIC_KEYS_PER_USER}"
-            )
+        _refuse_too_many(user_name, len(keys))
         return tuple(keys.values())
 
     def _key(self, user_name: str, pasted: str) -> SshPublicKey:
@@ -171,4 +189,12 @@ class Users:
             fingerprint=parsed.fingerprint,
             comment=parsed.comment,
             imported_at=self._clock.now(),
+        )
+
+
+def _refuse_too_many(user_name: str, count: int) -> None:
+    if count > SSH_PUBLIC_KEYS_PER_USER:
+        raise InvalidKey(
+            f"{user_name} would have {count} keys, and a partner can have {SSH_PUBLIC_KEYS_PER_USER}",
+            hint="leave out those no longer used",
         )

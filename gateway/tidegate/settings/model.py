@@ -25,6 +25,7 @@ from tidegate.settings.sections import (
     Section,
     SftpSettings,
     ShutdownSettings,
+    SweepSettings,
     TableSettings,
     UploadSettings,
 )
@@ -71,6 +72,7 @@ class Settings(Section):
         default_factory=BehaviourSettings, description="Departures from the preset."
     )
     shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings, description="How the gateway stops.")
+    sweep: SweepSettings = Field(default_factory=SweepSettings, description="What dead gateways left.")
     records: RecordSettings = Field(default_factory=RecordSettings, description="How long records are kept.")
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="The log.")
     partners: tuple[PartnerSettings, ...] = Field(default=(), description="Partners of this server.")

@@ -213,6 +213,17 @@ class ShutdownSettings(Section):
     )
 
 
+class SweepSettings(Section):
+    """What dead gateways left open, and who is dead."""
+
+    lease_seconds: Seconds = Field(
+        default=60, gt=0, le=HOUR_SECONDS, description="A gateway silent for so long is dead."
+    )
+    interval_seconds: Seconds = Field(
+        default=60, gt=0, le=HOUR_SECONDS, description="Pause between sweeps of open records."
+    )
+
+
 class RecordSettings(Section):
     """How long records are kept."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tidegate.settings import Settings, check_for_serve
@@ -9,9 +10,12 @@ from tidegate.settings.sections import DeliverySettings, SftpSettings
 
 
 def test_the_defaults_do_not_serve() -> None:
-    """Preset, host keys and targets must be said; each line says how."""
-    preset, host_keys, targets = check_for_serve(Settings())
+    """Preset, server, host keys and targets must be said; each line says how."""
+    preset, server_id, host_keys, targets = check_for_serve(Settings())
     assert preset == "preset: serve must be told; write `preset: transfer-family` or `preset: partner-safe`"
+    assert re.match(
+        r"server_id: serve must be told; write `server_id: s-[0-9a-f]{17}`, and keep it$", server_id
+    )
     make = "make it with `ssh-keygen -t ed25519 -N '' -f host_ed25519`"
     assert host_keys == f"sftp.host_key_files: serve needs at least one; {make}"
     assert targets.startswith(
@@ -25,6 +29,7 @@ def test_what_is_said_and_there_serves(tmp_path: Path) -> None:
     key.touch()
     settings = Settings(
         preset="partner-safe",
+        server_id="s-0123456789abcdef0",
         sftp=SftpSettings(host_key_files=(key,)),
         deliveries=DeliverySettings(targets=()),
     )
@@ -36,6 +41,7 @@ def test_host_keys_that_are_no_files_are_named_with_the_command(tmp_path: Path) 
     missing = tmp_path / "my host"
     settings = Settings(
         preset="partner-safe",
+        server_id="s-0123456789abcdef0",
         sftp=SftpSettings(host_key_files=(missing, tmp_path)),
         deliveries=DeliverySettings(targets=()),
     )

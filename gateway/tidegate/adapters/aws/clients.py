@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from tidegate.adapters.aws.errors import translated
@@ -39,6 +40,7 @@ class AwsEndpoint:
         access_key_id, secret_access_key: Given together or not at all; without them the usual
             credential chain of boto3 applies.
         complete_timeout_seconds: How long CompleteMultipartUpload and copies may take to answer.
+        max_attempts: How often a call is sent at most, the first time included.
         s3_concurrency: Threads, and so S3 requests under way at once.
     """
 
@@ -54,15 +56,16 @@ class AwsEndpoint:
 
 
 class AwsClients:
-    """Makes clients once and runs their calls in threads. Close it when done."""
+    """
+    Makes clients once and runs their calls in threads. Close it when done.
 
-    def __init__(self, endpoint: AwsEndpoint) -> None:
+    Args:
+        session: Whose settings apply; None is a new one, with those of this process's environment.
+    """
+
+    def __init__(self, endpoint: AwsEndpoint, session: boto3.Session | None = None) -> None:
         self.endpoint = endpoint
-        self._session = boto3.Session(
-            aws_access_key_id=endpoint.access_key_id,
-            aws_secret_access_key=endpoint.secret_access_key,
-            region_name=endpoint.region,
-        )
+        self._session = session or _session(endpoint)
         self._s3_pool = ThreadPoolExecutor(endpoint.s3_concurrency, thread_name_prefix="s3")
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="aws")
 
@@ -75,6 +78,12 @@ class AwsClients:
     def s3_patient(self) -> S3Client:
         """For calls that S3 may take minutes to answer."""
         client: S3Client = self._s3(self.endpoint.complete_timeout_seconds)
+        return client
+
+    @cached_property
+    def s3_once(self) -> S3Client:
+        """For calls that must not be repeated after a lost answer."""
+        client: S3Client = self._s3(self.endpoint.read_timeout_seconds, attempts=1)
         return client
 
     @cached_property
@@ -101,7 +110,7 @@ class AwsClients:
         """Let go of threads and connections; calls under way are not waited for."""
         for pool in (self._s3_pool, self._pool):
             pool.shutdown(wait=False, cancel_futures=True)
-        for name in ("s3", "s3_patient", "dynamodb", "kms"):
+        for name in ("s3", "s3_patient", "s3_once", "dynamodb", "kms"):
             if name in self.__dict__:
                 self.__dict__[name].close()
 
@@ -110,29 +119,47 @@ class AwsClients:
         with translated():
             return await asyncio.get_running_loop().run_in_executor(pool, call)
 
-    def _s3(self, read_timeout: float) -> Any:
+    def _s3(self, read_timeout: float, attempts: int | None = None) -> Any:
         style: Any = "path" if self.endpoint.endpoint_url else "auto"
-        config = self._config(read_timeout, pool=self.endpoint.s3_concurrency).merge(
-            # Parts carry a CRC32 that S3 verifies, so hashing them again for the signature would
-            # only cost: SHA-256 of the body is a third of the CPU of an upload.
+        config = self._config(read_timeout, self.endpoint.s3_concurrency, attempts).merge(
+            # Parts carry a CRC32 that S3 verifies. Hashing them once more for the signature would be
+            # most of what sending them costs: docs/decisions/0004-boto3-in-threads.md has the numbers.
             Config(s3={"addressing_style": style, "payload_signing_enabled": False})
         )
         return self._client("s3", config)
 
     def _client(self, service: str, config: Any) -> Any:
         make: Any = self._session.client
-        return make(service, endpoint_url=self.endpoint.endpoint_url, config=config)
+        with translated():
+            return make(service, endpoint_url=self.endpoint.endpoint_url, config=config)
 
-    def _config(self, read_timeout: float, pool: int) -> Any:
+    def _config(self, read_timeout: float, pool: int, attempts: int | None = None) -> Any:
         make: Any = Config  # the published types lag behind the options
         return make(
             connect_timeout=self.endpoint.connect_timeout_seconds,
             read_timeout=read_timeout,
-            retries={"mode": "standard", "max_attempts": self.endpoint.max_attempts},
+            # botocore's `max_attempts` would count the retries alone.
+            retries={"mode": "standard", "total_max_attempts": attempts or self.endpoint.max_attempts},
             max_pool_connections=pool,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            # A proxy or profile in the environment must not redirect a stated endpoint.
+            # Nothing in the environment may redirect a stated endpoint; to AWS, a proxy may be the way.
             ignore_configured_endpoint_urls=True,
+            proxies={} if self.endpoint.endpoint_url else None,
             parameter_validation=True,
+        )
+
+
+def _session(endpoint: AwsEndpoint) -> boto3.Session:
+    core = botocore.session.Session()
+    if endpoint.access_key_id:
+        # A profile of the environment says whose credentials to use. Ours are given: it is not asked,
+        # and if there is no such profile, that stops nobody.
+        core = botocore.session.Session({"profile": (None, None, None, None)})
+    with translated():
+        return boto3.Session(
+            aws_access_key_id=endpoint.access_key_id,
+            aws_secret_access_key=endpoint.secret_access_key,
+            region_name=endpoint.region,
+            botocore_session=core,
         )

@@ -1,4 +1,4 @@
-"""Deliveries as work in DynamoDB: found by index, claimed and settled on the item itself."""
+"""Deliveries as work in DynamoDB: found by index; claimed, renewed and settled on the item itself."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tidegate.core.deliveries import TERMINAL_STATUSES, Delivery, DeliveryStatus
 from tidegate.core.errors import ChangedMeanwhile
 from tidegate.core.ids import GatewayId, LogId
 from tidegate.ports.transfer_log import OpenWork
+
+_LEASED = "#Status = :pending AND LeaseOwner = :me AND LeaseFence = :fence"
 
 
 class DynamoDeliveryQueue:
@@ -74,10 +76,21 @@ class DynamoDeliveryQueue:
             return None
         return items.delivery_record(items.plain(answer["Attributes"]))
 
+    async def renew(self, claimed: Delivery, lease_until: datetime) -> None:
+        await self._clients.run(
+            self._clients.dynamodb.update_item,
+            TableName=self._table,
+            Key=_key(claimed.log_id, claimed.target),
+            UpdateExpression="SET DueAt = :until",
+            ConditionExpression=_LEASED,
+            ExpressionAttributeNames={"#Status": "Status"},
+            ExpressionAttributeValues=items.wire(
+                {":until": items.stamp(lease_until), **_lease_values(claimed)}
+            ),
+        )
+
     async def settle(self, claimed: Delivery) -> None:
         advance(DeliveryStatus.PENDING, claimed.status)
-        if claimed.lease_owner is None:
-            raise ChangedMeanwhile(f"delivery {claimed.log_id} to {claimed.target} is claimed by nobody")
         changes: dict[str, Any] = {
             "Status": claimed.status.value,
             "Timestamp": items.stamp(claimed.timestamp),
@@ -97,20 +110,25 @@ class DynamoDeliveryQueue:
             TableName=self._table,
             Key=_key(claimed.log_id, claimed.target),
             UpdateExpression=(f"SET {', '.join(f'#{n} = :{n}' for n in changes)} REMOVE {', '.join(gone)}"),
-            ConditionExpression="#Status = :pending AND LeaseOwner = :me AND LeaseFence = :fence",
+            ConditionExpression=_LEASED,
             ExpressionAttributeNames={
                 **{f"#{n}": n for n in changes},
                 **({"#Error": "Error"} if "#Error" in gone else {}),
             },
             ExpressionAttributeValues=items.wire(
-                {
-                    ":pending": DeliveryStatus.PENDING.value,
-                    ":me": claimed.lease_owner,
-                    ":fence": claimed.lease_fence,
-                    **{f":{n}": value for n, value in changes.items()},
-                }
+                {**_lease_values(claimed), **{f":{n}": value for n, value in changes.items()}}
             ),
         )
+
+
+def _lease_values(claimed: Delivery) -> dict[str, Any]:
+    if claimed.lease_owner is None:
+        raise ChangedMeanwhile(f"delivery {claimed.log_id} to {claimed.target} is claimed by nobody")
+    return {
+        ":pending": DeliveryStatus.PENDING.value,
+        ":me": claimed.lease_owner,
+        ":fence": claimed.lease_fence,
+    }
 
 
 def _key(log_id: LogId, target: str) -> Any:

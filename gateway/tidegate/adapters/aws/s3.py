@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from tidegate.adapters.aws.part_body import body_of
-from tidegate.adapters.aws.s3_copy import S3Copier, encryption
+from tidegate.adapters.aws.s3_copy import S3Copier, encryption, told
 from tidegate.core.errors import NotFound, StoreUnavailable
 from tidegate.core.ids import UploadId
 from tidegate.core.objects import (
@@ -18,6 +20,7 @@ from tidegate.core.objects import (
     ObjectVersion,
     PartReceipt,
     StoredObject,
+    UnfinishedUpload,
 )
 from tidegate.ports.objects import Body
 
@@ -43,7 +46,7 @@ class S3ObjectStore(S3Copier):
         return StoredObject(
             new.location,
             len(body),
-            answer["ETag"],
+            told(answer, "ETag", f"putting {new.location}"),
             answer.get("VersionId"),
             kms_key_id=answer.get("SSEKMSKeyId"),
             metadata=new.metadata,
@@ -51,7 +54,7 @@ class S3ObjectStore(S3Copier):
 
     async def create_multipart(self, new: NewObject) -> UploadId:
         answer = await self._clients.run_s3(
-            self._clients.s3.create_multipart_upload,
+            self._clients.s3_once.create_multipart_upload,
             Bucket=new.location.bucket,
             Key=new.location.key,
             ContentType="application/octet-stream",
@@ -59,7 +62,7 @@ class S3ObjectStore(S3Copier):
             ChecksumAlgorithm="CRC32",
             **encryption(new.kms_key_id),
         )
-        return UploadId(answer["UploadId"])
+        return UploadId(told(answer, "UploadId", f"starting {new.location}"))
 
     async def upload_part(
         self, location: Location, upload_id: UploadId, number: int, body: Body, crc32: str
@@ -74,7 +77,7 @@ class S3ObjectStore(S3Copier):
             ContentLength=len(body),
             ChecksumCRC32=crc32,
         )
-        return PartReceipt(number, answer["ETag"], crc32)
+        return PartReceipt(number, told(answer, "ETag", f"part {number} of {location}"), crc32)
 
     async def complete_multipart(
         self, location: Location, upload_id: UploadId, receipts: Sequence[PartReceipt]
@@ -90,10 +93,7 @@ class S3ObjectStore(S3Copier):
             UploadId=upload_id,
             MultipartUpload={"Parts": parts},
         )
-        if "ETag" not in answer:
-            # S3 may answer 200 and put the error in the body. botocore knows this of S3 itself;
-            # for its look-alikes, an answer without an ETag is no success.
-            raise StoreUnavailable(f"completing {location}: the answer holds no ETag")
+        told(answer, "ETag", f"completing {location}")
         return await self.head(location, answer.get("VersionId"))
 
     async def abort_multipart(self, location: Location, upload_id: UploadId) -> None:
@@ -117,18 +117,22 @@ class S3ObjectStore(S3Copier):
     async def read(self, of: StoredObject, start: int, length: int) -> bytes:
         if start >= of.size or length <= 0:
             return b""
-        last = min(start + length, of.size) - 1
-        return await self._clients.run_s3(self._read_range, of, f"bytes={start}-{last}")
+        return await self._clients.run_s3(self._read_range, of, start, min(start + length, of.size))
 
-    def _read_range(self, of: StoredObject, byte_range: str) -> bytes:
+    def _read_range(self, of: StoredObject, start: int, end: int) -> bytes:
         answer = self._clients.s3.get_object(
             Bucket=of.location.bucket,
             Key=of.location.key,
-            Range=byte_range,
+            Range=f"bytes={start}-{end - 1}",
             IfMatch=of.etag,
             **given(VersionId=of.version_id),
         )
-        with answer["Body"] as body:
+        # Not `with`: that gives the stream below, which neither translates errors nor counts bytes.
+        with closing(answer["Body"]) as body:
+            if answer["ContentLength"] != end - start:
+                raise StoreUnavailable(
+                    f"reading {of.location}: {answer['ContentLength']} bytes came for {end - start}"
+                )
             return body.read()
 
     async def list_page(
@@ -147,6 +151,21 @@ class S3ObjectStore(S3Copier):
             prefixes=[p["Prefix"] for p in answer.get("CommonPrefixes", [])],
             next_token=answer.get("NextContinuationToken"),
         )
+
+    async def unfinished(self, location: Location) -> list[UnfinishedUpload]:
+        return await self._clients.run_s3(self._unfinished, location)
+
+    def _unfinished(self, location: Location) -> list[UnfinishedUpload]:
+        pages: Any = self._clients.s3.get_paginator("list_multipart_uploads").paginate(
+            Bucket=location.bucket, Prefix=location.key
+        )
+        return [
+            # Both times are S3's: no clock of ours is compared with it.
+            UnfinishedUpload(UploadId(row["UploadId"]), (_at(page) - row["Initiated"]).total_seconds())
+            for page in pages
+            for row in page.get("Uploads", [])
+            if row["Key"] == location.key
+        ]
 
     async def versions(self, location: Location) -> list[ObjectVersion]:
         return await self._clients.run_s3(self._versions, location)
@@ -167,6 +186,12 @@ class S3ObjectStore(S3Copier):
         # below it, time orders them, and a stable sort keeps S3's own order within one second.
         rows.sort(key=lambda row: (row[0]["IsLatest"], row[0]["LastModified"]), reverse=True)
         return [ObjectVersion(_version_id(row), row["IsLatest"], marker) for row, marker in rows]
+
+
+def _at(answer: Any) -> datetime:
+    """Return when S3 answered, by its own clock."""
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    return parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
 
 
 def _version_id(row: Any) -> str | None:

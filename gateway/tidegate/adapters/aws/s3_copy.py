@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tidegate.adapters.aws.clients import AwsClients
-from tidegate.core.errors import NotFound
+from tidegate.core.errors import GatewayError, StoreUnavailable
 from tidegate.core.limits import MIB, S3_MAX_COPY_BYTES
 from tidegate.core.objects import Location, NewObject, StoredObject
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # 10,000 parts of this size are more than 5 TiB.
 _COPY_PART_BYTES = 560 * MIB
+_COPY_PARTS_AT_ONCE = 4
 
 
 class S3Copier:
@@ -40,7 +41,7 @@ class S3Copier:
         return StoredObject(
             new.location,
             source.size,
-            answer["CopyObjectResult"]["ETag"],
+            told(answer["CopyObjectResult"], "ETag", f"copying to {new.location}"),
             answer.get("VersionId"),
             kms_key_id=answer.get("SSEKMSKeyId"),
             metadata=new.metadata,
@@ -59,12 +60,13 @@ class S3Copier:
             **where,
             **encryption(new.kms_key_id),
         )
-        where["UploadId"] = created["UploadId"]
+        where["UploadId"] = told(created, "UploadId", f"copying to {new.location}")
         try:
             parts = await self._copied_parts(source, where)
             answer = await self._clients.run_s3(
                 s3.complete_multipart_upload, MultipartUpload={"Parts": parts}, **where
             )
+            etag = told(answer, "ETag", f"copying to {new.location}")
         except BaseException:
             # The abort must go out even when this task is being cancelled.
             await asyncio.shield(self._abort(where))
@@ -72,19 +74,28 @@ class S3Copier:
         return StoredObject(
             new.location,
             source.size,
-            answer["ETag"],
+            etag,
             answer.get("VersionId"),
             kms_key_id=answer.get("SSEKMSKeyId"),
             metadata=new.metadata,
         )
 
     async def _copied_parts(self, source: StoredObject, where: dict[str, Any]) -> list[CompletedPartTypeDef]:
-        """Copy all ranges; the S3 pool bounds how many are under way at once."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._copy_part(source, where, number, start))
-                for number, start in enumerate(range(0, source.size, _COPY_PART_BYTES), start=1)
-            ]
+        """Copy all ranges, a few at once: a large object must not keep uploads out of the S3 pool."""
+        at_once = asyncio.Semaphore(_COPY_PARTS_AT_ONCE)
+
+        async def copied(number: int, start: int) -> CompletedPartTypeDef:
+            async with at_once:
+                return await self._copy_part(source, where, number, start)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(copied(number, start))
+                    for number, start in enumerate(range(0, source.size, _COPY_PART_BYTES), start=1)
+                ]
+        except* GatewayError as failures:
+            raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
 
     async def _copy_part(
@@ -98,10 +109,11 @@ class S3Copier:
             **_source(source),
             **where,
         )
-        return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
+        return {"PartNumber": number, "ETag": told(answer["CopyPartResult"], "ETag", f"part {number}")}
 
     async def _abort(self, where: dict[str, Any]) -> None:
-        with suppress(NotFound):
+        # What failed before says more; the bucket's lifecycle rule is the net below.
+        with suppress(GatewayError):
             await self._clients.run_s3(self._clients.s3.abort_multipart_upload, **where)
 
 
@@ -118,3 +130,15 @@ def encryption(kms_key_id: str | None) -> Any:
     if kms_key_id is None:
         return {}
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id, "BucketKeyEnabled": True}
+
+
+def told(answer: Any, member: str, doing: str) -> str:
+    """
+    Return what the answer must say if the call succeeded.
+
+    S3 may answer 200 and put an error in the body. botocore knows this of S3 itself; of look-alikes,
+    an answer that does not hold what it is for is no success. Raises `StoreUnavailable`.
+    """
+    if not answer.get(member):
+        raise StoreUnavailable(f"{doing}: the answer holds no {member}")
+    return str(answer[member])

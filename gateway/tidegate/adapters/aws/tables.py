@@ -16,9 +16,9 @@ def transfers_table(name: str) -> dict[str, Any]:
         "BillingMode": "PAY_PER_REQUEST",
         **_keys("LogID", "Item", "UserName", "StartedAt", "Day", "OpenWork", "DueAt"),
         "GlobalSecondaryIndexes": [
-            _index("by-user", "UserName", "StartedAt", "ALL"),
-            _index("by-day", "Day", "StartedAt", "ALL"),
-            _index("open-work", "OpenWork", "DueAt", "KEYS_ONLY"),
+            _index("by-user", "UserName", "StartedAt"),
+            _index("by-day", "Day", "StartedAt"),
+            _index("open-work", "OpenWork", "DueAt", "GatewayId", "UploadId"),
         ],
         "SSESpecification": {"Enabled": True, "SSEType": "KMS"},
     }
@@ -46,12 +46,16 @@ def _keys(hash_key: str, range_key: str, *others: str) -> dict[str, Any]:
     }
 
 
-def _index(name: str, hash_key: str, range_key: str, projection: str) -> dict[str, Any]:
+def _index(name: str, hash_key: str, range_key: str, *attributes: str) -> dict[str, Any]:
+    """Return an index that holds whole items, or with `attributes` only the keys and those."""
+    projection: dict[str, Any] = {"ProjectionType": "ALL"}
+    if attributes:
+        projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(attributes)}
     return {
         "IndexName": name,
         "KeySchema": [
             {"AttributeName": hash_key, "KeyType": "HASH"},
             {"AttributeName": range_key, "KeyType": "RANGE"},
         ],
-        "Projection": {"ProjectionType": projection},
+        "Projection": projection,
     }

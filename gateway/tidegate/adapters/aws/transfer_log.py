@@ -15,7 +15,9 @@ from typing import Any
 from tidegate.adapters.aws import items
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.adapters.aws.delivery_queue import DynamoDeliveryQueue
+from tidegate.adapters.aws.open_records import DynamoOpenRecords
 from tidegate.adapters.aws.transfer_search import DynamoTransferSearch
+from tidegate.core import deliveries as delivery_states
 from tidegate.core.deliveries import Delivery
 from tidegate.core.errors import ChangedMeanwhile, IllegalTransition, NotFound
 from tidegate.core.ids import LogId
@@ -34,7 +36,7 @@ from tidegate.ports.transfer_log import Story
 _OWNED = "GatewayId = :gateway AND Fence = :fence"
 
 
-class DynamoTransferLog(DynamoTransferSearch, DynamoDeliveryQueue):
+class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoDeliveryQueue):
     """The ports `TransferLog`, `DeliveryQueue` and `LoginAudit` over one table."""
 
     def __init__(
@@ -49,7 +51,7 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoDeliveryQueue):
 
     async def start(self, record: TransferRecord) -> None:
         item = items.transfer_item(record)
-        if not record.is_open:
+        if record.status in TERMINAL_STATUSES:
             item["ExpiresAt"] = items.expiry(record.timestamp, self._retention_days)
         try:
             await self._clients.run(
@@ -87,16 +89,7 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoDeliveryQueue):
             "Superseded": superseded or None,
         }
         update = self._update_request(owner, sources_of(TransferStatus.COMPLETED), changes, _CLOSED)
-        puts: list[Any] = [
-            {
-                "Put": {
-                    "TableName": self._table,
-                    "Item": items.wire(items.delivery_item(delivery)),
-                    "ConditionExpression": "attribute_not_exists(LogID)",
-                }
-            }
-            for delivery in deliveries
-        ]
+        puts = [self._delivery_put(delivery) for delivery in deliveries]
         await self._clients.run(
             self._clients.dynamodb.transact_write_items,
             TransactItems=[{"Update": update}, *puts],
@@ -153,6 +146,18 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoDeliveryQueue):
     ) -> None:
         request = self._update_request(owner, sources, changes, remove)
         await self._clients.run(self._clients.dynamodb.update_item, **request)
+
+    def _delivery_put(self, delivery: Delivery) -> Any:
+        item = items.delivery_item(delivery)
+        if delivery.status in delivery_states.TERMINAL_STATUSES:
+            item["ExpiresAt"] = items.expiry(delivery.timestamp, self._retention_days)
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": items.wire(item),
+                "ConditionExpression": "attribute_not_exists(LogID)",
+            }
+        }
 
     def _arrival(self, status: TransferStatus, at: datetime) -> dict[str, Any]:
         arrival: dict[str, Any] = {"Status": status.value, "Timestamp": items.stamp(at)}

@@ -39,6 +39,7 @@ class DynamoTransferSearch:
         self, *, user_name: str | None, since: datetime | None, limit: int
     ) -> AsyncIterator[RefusedLogin]:
         left = limit
+        since = since or _default_beginning()
         for day in _days(since):
             async for row in self._index("by-day", "Day", f"LOGINS#{day}", since):
                 refused = items.refused_login(row)
@@ -53,8 +54,9 @@ class DynamoTransferSearch:
             async for row in self._index("by-user", "UserName", query.user_name, query.since):
                 yield row
             return
-        for day in _days(query.since):
-            async for row in self._index("by-day", "Day", day, query.since):
+        since = query.since or _default_beginning()
+        for day in _days(since):
+            async for row in self._index("by-day", "Day", day, since):
                 yield row
 
     async def _index(
@@ -88,9 +90,12 @@ def _matches(record: TransferRecord, query: TransferQuery) -> bool:
     )
 
 
-def _days(since: datetime | None) -> list[str]:
+def _default_beginning() -> datetime:
+    return datetime.now(UTC) - timedelta(days=DEFAULT_DAYS_BACK)
+
+
+def _days(since: datetime) -> list[str]:
     """Return the days to look at, today first."""
     now = datetime.now(UTC)
-    first = since or now - timedelta(days=DEFAULT_DAYS_BACK)
-    count = (now.date() - first.astimezone(UTC).date()).days
+    count = (now.date() - since.astimezone(UTC).date()).days
     return [items.day_of(now - timedelta(days=back)) for back in range(max(count, 0) + 1)]

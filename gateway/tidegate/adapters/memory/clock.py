@@ -30,6 +30,9 @@ class ManualClock:
     def now(self) -> datetime:
         return self._now
 
+    def monotonic(self) -> float:
+        return self._now.timestamp()
+
     async def sleep(self, seconds: float) -> None:
         """Return once the clock was advanced by `seconds` or more; at once if that is nothing."""
         if seconds <= 0:

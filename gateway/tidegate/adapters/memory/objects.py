@@ -21,6 +21,7 @@ from tidegate.core.objects import (
     ObjectVersion,
     PartReceipt,
     StoredObject,
+    UnfinishedUpload,
 )
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import Body
@@ -89,7 +90,9 @@ class MemoryObjectStore:
         await asyncio.sleep(0)
         self._writable(new.location)
         upload_id = UploadId(secrets.token_hex(16))
-        self.open_uploads[upload_id] = OpenUpload(replace(new, metadata=dict(new.metadata)))
+        self.open_uploads[upload_id] = OpenUpload(
+            replace(new, metadata=dict(new.metadata)), self._clock.now()
+        )
         return upload_id
 
     async def upload_part(
@@ -140,6 +143,16 @@ class MemoryObjectStore:
             prefixes=[name for name, listed in entries if listed is None],
             next_token=base64.urlsafe_b64encode(page[-1].encode()).decode() if more else None,
         )
+
+    async def unfinished(self, location: Location) -> list[UnfinishedUpload]:
+        await asyncio.sleep(0)
+        self._bucket(location.bucket)
+        now = self._clock.now()
+        return [
+            UnfinishedUpload(upload_id, (now - upload.begun_at).total_seconds())
+            for upload_id, upload in self.open_uploads.items()
+            if upload.new.location == location
+        ]
 
     async def versions(self, location: Location) -> list[ObjectVersion]:
         await asyncio.sleep(0)

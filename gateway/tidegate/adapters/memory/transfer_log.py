@@ -26,7 +26,7 @@ from tidegate.core.transfers import (
 )
 from tidegate.core.users import RefusedLogin
 from tidegate.ports.clock import Clock
-from tidegate.ports.transfer_log import OpenWork, Story
+from tidegate.ports.transfer_log import DEFAULT_DAYS_BACK, OpenRecord, OpenWork, Story
 
 
 class MemoryTransferLog:
@@ -119,9 +119,28 @@ class MemoryTransferLog:
         targets = sorted(target for of, target in self._deliveries if of == log_id)
         return Story(self._transfers[log_id], tuple(self._deliveries[log_id, target] for target in targets))
 
+    async def open_records(self, shard: int) -> list[OpenRecord]:
+        await self._turn()
+        rows = [record for record in self._transfers.values() if record.is_open]
+        return [
+            OpenRecord(row.log_id, row.gateway_id, row.upload_id)
+            for row in rows
+            if shard_of(row.log_id) == shard
+        ]
+
+    async def take_over(self, record: TransferRecord, claimant: GatewayId, at: datetime) -> TransferRecord:
+        await self._turn()
+        current = self._owned(record.owner)
+        changes = {"gateway_id": claimant, "fence": current.fence + 1}
+        self._move(current, TransferStatus.SWEEPING, at, changes)
+        return self._transfers[record.log_id]
+
     async def find(self, query: TransferQuery) -> AsyncIterator[TransferRecord]:
         await self._turn()
-        matching = [record for record in self._transfers.values() if _matches(record, query)]
+        since = query.since
+        if since is None and query.user_name is None:
+            since = self._default_beginning()
+        matching = [record for record in self._transfers.values() if _matches(record, query, since)]
         newest_first = sorted(matching, key=lambda record: (record.started_at, record.log_id), reverse=True)
         for record in islice(newest_first, query.limit):
             yield record
@@ -154,12 +173,14 @@ class MemoryTransferLog:
         self._deliveries[log_id, target] = claimed
         return claimed
 
+    async def renew(self, claimed: Delivery, lease_until: datetime) -> None:
+        await self._turn()
+        kept = self._leased(claimed)
+        self._deliveries[claimed.log_id, claimed.target] = replace(kept, due_at=lease_until)
+
     async def settle(self, claimed: Delivery) -> None:
         await self._turn()
-        kept = self._deliveries.get((claimed.log_id, claimed.target))
-        lease = (claimed.lease_owner, claimed.lease_fence)
-        if kept is None or kept.lease_owner is None or (kept.lease_owner, kept.lease_fence) != lease:
-            raise ChangedMeanwhile(f"delivery {claimed.target} of {claimed.log_id} is not {lease}'s any more")
+        kept = self._leased(claimed)
         self._deliveries[claimed.log_id, claimed.target] = replace(
             kept,
             status=delivery_states.advance(kept.status, claimed.status),
@@ -180,11 +201,11 @@ class MemoryTransferLog:
         self, *, user_name: str | None, since: datetime | None, limit: int
     ) -> AsyncIterator[RefusedLogin]:
         await self._turn()
+        since = since or self._default_beginning()
         matching = [
             login
             for login in self._logins.values()
-            if (user_name is None or login.user_name == user_name)
-            and (since is None or login.timestamp >= since)
+            if user_name in (None, login.user_name) and login.timestamp >= since
         ]
         newest_first = sorted(matching, key=lambda login: (login.timestamp, login.log_id), reverse=True)
         for login in islice(newest_first, limit):
@@ -200,17 +221,28 @@ class MemoryTransferLog:
             self._pruned_at = now
             self._forget_expired(now)
 
+    def _default_beginning(self) -> datetime:
+        return self._clock.now() - timedelta(days=DEFAULT_DAYS_BACK)
+
     def _forget_expired(self, now: datetime) -> None:
         for log_id, record in list(self._transfers.items()):
-            if not transfer_states.TRANSITIONS[record.status] and record.timestamp + self._retention < now:
+            final = record.status in transfer_states.TERMINAL_STATUSES
+            if final and record.timestamp + self._retention < now:
                 del self._transfers[log_id]
         for item, delivery in list(self._deliveries.items()):
-            final = not delivery_states.TRANSITIONS[delivery.status]
+            final = delivery.status in delivery_states.TERMINAL_STATUSES
             if final and delivery.timestamp + self._retention < now:
                 del self._deliveries[item]
         for login_id, login in list(self._logins.items()):
             if login.timestamp + self._login_retention < now:
                 del self._logins[login_id]
+
+    def _leased(self, claimed: Delivery) -> Delivery:
+        kept = self._deliveries.get((claimed.log_id, claimed.target))
+        lease = (claimed.lease_owner, claimed.lease_fence)
+        if kept is None or kept.lease_owner is None or (kept.lease_owner, kept.lease_fence) != lease:
+            raise ChangedMeanwhile(f"delivery {claimed.target} of {claimed.log_id} is not {lease}'s any more")
+        return kept
 
     def _owned(self, owner: Owner) -> TransferRecord:
         record = self._transfers.get(owner.log_id)
@@ -247,10 +279,10 @@ def _described(content: Content | None, stored: StoredObject | None) -> dict[str
     return described
 
 
-def _matches(record: TransferRecord, query: TransferQuery) -> bool:
+def _matches(record: TransferRecord, query: TransferQuery, since: datetime | None) -> bool:
     return (
         (query.user_name is None or record.user_name == query.user_name)
-        and (query.since is None or record.started_at >= query.since)
+        and (since is None or record.started_at >= since)
         and (query.status is None or record.status is query.status)
         and (query.path_glob is None or fnmatchcase(record.path, query.path_glob))
         and record.direction in query.directions

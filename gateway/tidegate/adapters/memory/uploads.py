@@ -7,6 +7,7 @@ import hashlib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tidegate.core.errors import StoreUnavailable
 from tidegate.core.limits import S3_MAX_PARTS
@@ -27,6 +28,7 @@ class OpenUpload:
     """A multipart upload that is neither complete nor aborted; parts by their number."""
 
     new: NewObject
+    begun_at: datetime
     parts: dict[int, StoredPart] = field(default_factory=dict)
 
     def take(self, number: int, body: Body, crc32: str) -> PartReceipt:

@@ -20,6 +20,12 @@ from tidegate.core.sessions import Session
 
 _log = structlog.get_logger("tidegate.sftp")
 
+# A client may send a path of a quarter of a megabyte; the log need not hold it.
+_MAX_SUBJECT_CHARS = 300
+
+# These name no path: what is missing then is a bucket or a version, and no file the client asked for.
+_ON_HANDLES = frozenset({"CLOSE", "READ", "WRITE", "FSTAT", "FSETSTAT"})
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -77,7 +83,8 @@ def as_sftp_error(
     """Log the error, and return what the client may know of it."""
     if isinstance(error, asyncssh.SFTPError):
         return error
-    if isinstance(error, NotFound | Unsupported):
+    is_ours = isinstance(error, NotFound) and operation in _ON_HANDLES
+    if isinstance(error, NotFound | Unsupported) and not is_ours:
         # Clients look for files that are not there all day, and match these texts: no id, no noise.
         _log.debug(operation, session=session.session_id, user=session.user_name, detail=str(error))
         return asyncssh.SFTPError(error.status, error.text)
@@ -88,10 +95,11 @@ def as_sftp_error(
         "session": session.session_id,
         "user": session.user_name,
         "client_ip": session.client_ip,
-        "subject": repr(subject[0]) if subject else None,
+        "subject": repr(subject[0])[:_MAX_SUBJECT_CHARS] if subject else None,
     }
     if isinstance(error, GatewayError):
         _log.warning("request refused", kind=type(error).__name__, detail=str(error), **facts)
-        return asyncssh.SFTPError(error.status, f"{error.text} (error {error_id})")
+        told = GatewayError if is_ours else error
+        return asyncssh.SFTPError(told.status, f"{told.text} (error {error_id})")
     _log.error("request failed", exc_info=error, **facts)
     return asyncssh.SFTPError(SftpStatus.FAILURE, f"Internal error (error {error_id})")

@@ -37,6 +37,7 @@ class Connection(asyncssh.SSHServer):
         self._refused: dict[str, str] = {}  # fingerprint: why not
         self._candidate: tuple[User, SshPublicKey] | None = None
         self._who: tuple[User, SshPublicKey] | None = None
+        self.client_ip = "unknown"
         self.may_write = asyncio.Event()  # the peer takes what we send
         self.may_write.set()
 
@@ -45,6 +46,9 @@ class Connection(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.conn = conn
         self._connections.add(self)
+        # Noted now: when the connection is lost, and a refusal recorded, nobody knows it any more.
+        peer = conn.get_extra_info("peername")
+        self.client_ip = str(peer[0]) if peer else "unknown"
         # asyncssh does nothing when the socket's buffer is full, and grows it without bound
         # (asyncssh 2.24.1; pinned by tests/sftp/test_backpressure.py). Requests wait for this event.
         conn.pause_writing = self.may_write.clear  # type: ignore[method-assign]
@@ -57,11 +61,6 @@ class Connection(asyncssh.SSHServer):
             self._record_refusals()
         elif self._who is None and exc is not None:
             _log.info("handshake failed", client_ip=self.client_ip, reason=str(exc))
-
-    @property
-    def client_ip(self) -> str:
-        peer = self.conn.get_extra_info("peername")
-        return str(peer[0]) if peer else "unknown"
 
     @property
     def client_version(self) -> str:

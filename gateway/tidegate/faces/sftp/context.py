@@ -15,6 +15,29 @@ from tidegate.services.intake import Uploads
 from tidegate.services.logins import Logins
 
 
+class Answering:
+    """The sessions that have taken up a request and not answered it yet."""
+
+    def __init__(self) -> None:
+        self._busy: set[object] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def begin(self, session: object) -> None:
+        self._busy.add(session)
+        self._none.clear()
+
+    def end(self, session: object) -> None:
+        """Note that a session has answered, or has ended. May be repeated."""
+        self._busy.discard(session)
+        if not self._busy:
+            self._none.set()
+
+    async def none(self) -> None:
+        """Return at the first moment at which every answer has been given."""
+        await self._none.wait()
+
+
 @dataclass(slots=True)
 class FaceContext:
     """Services and behaviour of one server."""
@@ -27,6 +50,7 @@ class FaceContext:
     browsing: Callable[[HomeTree], Browsing]
     # Endings go on after their connection is gone, so they belong to the server and not to it.
     endings: set[asyncio.Task[None]] = field(default_factory=set)
+    answering: Answering = field(default_factory=Answering)
 
     def end_later(self, ending: Coroutine[Any, Any, None]) -> None:
         """Run an ending in the background; `ended` waits for it."""

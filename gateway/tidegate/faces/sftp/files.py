@@ -125,13 +125,15 @@ class Files(asyncssh.SFTPServer):
         return _file_attributes(opened.stored.size, opened.stored.modified_at)
 
     @answered("SETSTAT")
-    async def setstat(self, path: bytes, attrs: SFTPAttrs) -> None:  # noqa: ARG002 - accepted, not kept
+    async def setstat(self, path: bytes, attrs: SFTPAttrs) -> None:
         self._refuse_setstat()
-        await self._browsing.stat(self._path(path))
+        _refuse_resizing(attrs, (await self._browsing.stat(self._path(path))).size)
 
     @answered("FSETSTAT")
-    async def fsetstat(self, file_obj: object, attrs: SFTPAttrs) -> None:  # noqa: ARG002 - as above
+    async def fsetstat(self, file_obj: object, attrs: SFTPAttrs) -> None:
         self._refuse_setstat()
+        opened = _opened(file_obj)
+        _refuse_resizing(attrs, opened.received_bytes if isinstance(opened, Upload) else opened.stored.size)
 
     def _refuse_setstat(self) -> None:
         if self._context.behaviour.setstat == "refuse":
@@ -178,6 +180,13 @@ def _opened(file_obj: object) -> Upload | Download:
     if isinstance(file_obj, Upload | Download):
         return file_obj
     raise TypeError(f"not one of our handles: {type(file_obj).__name__}")
+
+
+def _refuse_resizing(attrs: SFTPAttrs, size: int) -> None:
+    # Times and permissions are accepted and not kept, which harms nobody. A size that is not the file's
+    # would be believed: `scp` and others send it before CLOSE, and theirs is right if the file is whole.
+    if attrs.size is not None and attrs.size != size:
+        raise Unsupported(f"SETSTAT to {attrs.size} bytes of {size}", text="SETSTAT unsupported")
 
 
 def _attributes(entry: Entry) -> SFTPAttrs:

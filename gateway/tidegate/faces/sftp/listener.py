@@ -118,6 +118,8 @@ class SftpListener:
         try:
             async with asyncio.timeout(grace_seconds):
                 await self.context.uploads.all_ended()
+                # An upload ends before its CLOSE is answered, and the client is to read that answer.
+                await self.context.answering.none()
         except TimeoutError:
             pass
         await self.disconnect_all()
@@ -125,7 +127,8 @@ class SftpListener:
     async def disconnect_all(self) -> None:
         """End every connection now; uploads that were open are abandoned before this returns."""
         for connection in list(self._connections):
-            connection.conn.abort()
+            # Not `abort`: clients are told, and print it.
+            connection.conn.disconnect(asyncssh.DISC_BY_APPLICATION, "The server is stopping")
         while self._connections:
             await asyncio.gather(*(each.conn.wait_closed() for each in list(self._connections)))
         await self.context.ended()

@@ -23,7 +23,6 @@ from asyncssh import constants as wire
 from asyncssh.sftp import SFTPServerHandler
 from asyncssh.stream import SSHReader, SSHServerStreamSession, SSHWriter
 
-from tidegate.core.behaviour import Behaviour
 from tidegate.core.paths import HomeTree
 from tidegate.core.sessions import Session
 from tidegate.faces.sftp.context import FaceContext
@@ -60,21 +59,35 @@ class Handler(SFTPServerHandler):
         files: Files,
         reader: SSHReader[bytes],
         writer: SSHWriter[bytes],
-        behaviour: Behaviour,
+        context: FaceContext,
         may_write: asyncio.Event,
     ) -> None:
         super().__init__(files, reader, writer, SFTP_VERSION)
-        offered = [name for name in behaviour.extensions if name in _EXTENSIONS]
+        offered = [name for name in context.behaviour.extensions if name in _EXTENSIONS]
         self._extensions = [(name, _EXTENSIONS[name]) for name in offered]
         handlers = SFTPServerHandler._packet_handlers  # noqa: SLF001 - see the head of this file
         self._packet_handlers = {kind: handlers[kind] for kind in (*_ALWAYS, *offered)}
         self._may_write = may_write
+        self._answering = context.answering
+
+    async def run(self) -> None:
+        try:
+            await super().run()
+        except EOFError:
+            # A session that ended before INIT. Let out, it would end the connection and with it the
+            # uploads of its other sessions.
+            await self._cleanup(None)
+        finally:
+            self._answering.end(self)
 
     async def recv_packet(self) -> Any:
+        self._answering.end(self)
         if self._writer:
             await self._writer.drain()
         await self._may_write.wait()
-        return await super().recv_packet()
+        packet = await super().recv_packet()
+        self._answering.begin(self)
+        return packet
 
     async def _cleanup(self, exc: Exception | None) -> None:
         self._file_handles = {}
@@ -108,7 +121,7 @@ class SftpSession(SSHServerStreamSession[bytes]):
         self._encoding = None
         files = Files(channel, self._context, self._session, self._tree)
         reader, writer = SSHReader[bytes](self, channel), SSHWriter[bytes](self, channel)
-        handler = Handler(files, reader, writer, self._context.behaviour, self._may_write)
+        handler = Handler(files, reader, writer, self._context, self._may_write)
         connection: Any = self._conn
         connection.create_task(self._serve(handler, files), reader.logger)
 

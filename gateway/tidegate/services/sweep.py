@@ -1,0 +1,222 @@
+"""
+The sweep: finishes what a dead gateway left, so that every transfer has an end.
+
+The order is the safety. Claim the record first (SWEEPING, fence + 1): from then on its old owner can
+write nothing to it. Then abort the multipart upload: from then on no object can come of it. Then list
+the versions, and only then decide, by what is really there:
+
+    an object that carries the transfer id and was to be whole    COMPLETED, with what it owes
+    an object that was to be partial                              PARTIAL
+    no object                                                     ABANDONED
+
+A sweeper that dies leaves a record in SWEEPING under its own id, and is swept itself.
+A gateway sweeps its own records too, where no open file of its own stands behind them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from tidegate.core.deliveries import DeliveryTarget, owed
+from tidegate.core.errors import ChangedMeanwhile, GatewayError, NotFound, OutcomeUnknown
+from tidegate.core.ids import LogId, UploadId
+from tidegate.core.objects import META_BYTES, META_OUTCOME, META_SHA256, Location, StoredObject
+from tidegate.core.transfers import Content, TransferRecord, TransferStatus
+from tidegate.ports.clock import Clock
+from tidegate.ports.objects import ObjectStore
+from tidegate.ports.transfer_log import OPEN_WORK_SHARDS, OpenRecord, TransferLog
+from tidegate.services.leases import Lease
+from tidegate.services.versions import find_own_version
+
+_log = structlog.get_logger("tidegate.sweep")
+
+_LEFT = "the gateway that received it ended before the upload did"
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """One record the sweep dealt with, or would deal with."""
+
+    log_id: LogId
+    gateway_id: str
+    before: TransferStatus
+    after: TransferStatus | None
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """
+    Sweeps the records of one table, on behalf of the gateway that holds `lease`.
+
+    Args:
+        is_open_here: Whether a record of this gateway has an open file behind it.
+        on_owed: Called when a swept upload owes deliveries.
+    """
+
+    store: ObjectStore
+    log: TransferLog
+    clock: Clock
+    lease: Lease
+    targets: tuple[DeliveryTarget, ...]
+    is_open_here: Callable[[LogId], bool]
+    on_owed: Callable[[], None]
+
+    async def run_once(self, *, dry_run: bool = False) -> list[Swept]:
+        """Deal with every record whose owner is gone. One that fails is left for the next time."""
+        swept: list[Swept] = []
+        busy: set[str] = set()
+        for shard in range(OPEN_WORK_SHARDS):
+            for found in await self.log.open_records(shard):
+                busy.add(found.gateway_id)
+                if not self._is_orphan(found):
+                    continue
+                try:
+                    done = await self._sweep(found, dry_run=dry_run)
+                except GatewayError as error:
+                    _log.warning("record left for the next sweep", log_id=found.log_id, reason=str(error))
+                    continue
+                swept += [done] if done else []
+        if not dry_run:
+            await self._forget_finished(busy)
+        return swept
+
+    def _is_orphan(self, found: OpenRecord) -> bool:
+        if found.gateway_id == self.lease.gateway_id:
+            return not self.is_open_here(found.log_id)
+        return self.lease.is_dead(found.gateway_id)
+
+    async def _sweep(self, found: OpenRecord, *, dry_run: bool) -> Swept | None:
+        record = (await self.log.story(found.log_id)).transfer
+        if not record.is_open or record.gateway_id != found.gateway_id:
+            return None  # the index was behind
+        before = record.status
+        if dry_run:
+            return Swept(record.log_id, record.gateway_id, before, None, record.path)
+        try:
+            claimed = await self.log.take_over(record, self.lease.gateway_id, self.clock.now())
+        except ChangedMeanwhile:
+            return None  # its owner ended it, or another sweeper was first
+        after = await self._end(claimed)
+        _log.warning(
+            "swept",
+            status=after.value,
+            log_id=record.log_id,
+            before=before.value,
+            dead_gateway=record.gateway_id,
+            user=record.user_name,
+            path=record.path,
+        )
+        return Swept(record.log_id, record.gateway_id, before, after, record.path)
+
+    async def _end(self, claimed: TransferRecord) -> TransferStatus:
+        location = Location(claimed.bucket, claimed.object_key)
+        if claimed.upload_id:
+            await self.store.abort_multipart(location, UploadId(claimed.upload_id))
+        else:
+            await self._abort_unseen(location)
+        stored = await find_own_version(self.store, location, claimed.log_id)
+        if stored is None:
+            await self.log.end(claimed.owner, TransferStatus.ABANDONED, self.clock.now(), error=_LEFT)
+            return TransferStatus.ABANDONED
+        if _was_to_be_whole(claimed, stored):
+            await self._complete(claimed, stored)
+            return TransferStatus.COMPLETED
+        await self.log.end(
+            claimed.owner, TransferStatus.PARTIAL, self.clock.now(), error=_LEFT, stored=stored
+        )
+        return TransferStatus.PARTIAL
+
+    async def _abort_unseen(self, location: Location) -> None:
+        """
+        Abort uploads to this key that no open record names: begun, and their ids lost with a gateway.
+
+        A living gateway names its upload within moments. So one that is young may belong to it, and is
+        left alone: the record stays open until the next sweep.
+        """
+        for upload in await self.store.unfinished(location):
+            if upload.upload_id in await self._named():
+                continue
+            if upload.age_seconds < self.lease.lease_seconds / 2:
+                raise OutcomeUnknown(f"a multipart upload of {location} is too young to be taken for lost")
+            await self.store.abort_multipart(location, upload.upload_id)
+
+    async def _named(self) -> set[str | None]:
+        shards = [await self.log.open_records(shard) for shard in range(OPEN_WORK_SHARDS)]
+        return {record.upload_id for shard in shards for record in shard}
+
+    async def _complete(self, claimed: TransferRecord, stored: StoredObject) -> None:
+        now = self.clock.now()
+        deliveries = owed(claimed.log_id, stored.location, stored.version_id, stored.etag, self.targets, now)
+        await self.log.complete(
+            claimed.owner,
+            _content(claimed, stored),
+            stored,
+            deliveries,
+            superseded=await self._is_superseded(stored),
+            at=now,
+        )
+        self.on_owed()
+
+    async def _is_superseded(self, stored: StoredObject) -> bool:
+        if stored.version_id is None:
+            return False
+        try:
+            return (await self.store.head(stored.location)).version_id != stored.version_id
+        except NotFound:
+            return True
+
+    async def _forget_finished(self, busy: set[str]) -> None:
+        """Drop the leases of dead gateways that have no open record left."""
+        for gateway in self.lease.dead():
+            if gateway not in busy:
+                await self.lease.forget(gateway)
+
+
+class Sweeper:
+    """Sweeps every so often, and at once when somebody is found dead."""
+
+    def __init__(self, sweep: Sweep, interval_seconds: float) -> None:
+        self._sweep = sweep
+        self._interval_seconds = interval_seconds
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Sweep until cancelled. A sweep that fails is logged, and the next one comes."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._sweep.run_once()
+            except GatewayError as error:
+                _log.warning("sweep failed", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - nobody watches this loop, so it may not end
+                _log.error("sweep failed", exc_info=error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval_seconds):
+                    await self._wake.wait()
+
+
+def _was_to_be_whole(claimed: TransferRecord, stored: StoredObject) -> bool:
+    """
+    Tell whether the client had asked to CLOSE the file this object is.
+
+    A small file says so itself. A large one was to be whole if FINISHING had been written: an object
+    completed from STARTED is what came of a dropped upload.
+    """
+    if META_OUTCOME in stored.metadata:
+        return stored.metadata[META_OUTCOME] == "complete"
+    return claimed.sha256 is not None and claimed.size == stored.size
+
+
+def _content(claimed: TransferRecord, stored: StoredObject) -> Content:
+    if claimed.sha256 is not None and claimed.size is not None:
+        return Content(claimed.size, claimed.sha256)
+    return Content(int(stored.metadata[META_BYTES]), stored.metadata[META_SHA256])

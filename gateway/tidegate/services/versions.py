@@ -1,0 +1,22 @@
+"""Asking S3 itself what became of an upload: by version listing and transfer id, never by key alone."""
+
+from __future__ import annotations
+
+from tidegate.core.errors import NotFound
+from tidegate.core.ids import LogId
+from tidegate.core.objects import Location, StoredObject
+from tidegate.ports.objects import ObjectStore
+
+
+async def find_own_version(store: ObjectStore, location: Location, log_id: LogId) -> StoredObject | None:
+    """Return the version of the object that this very upload wrote, if it is there."""
+    for version in await store.versions(location):
+        if version.is_delete_marker:
+            continue
+        try:
+            stored = await store.head(location, version.version_id)
+        except NotFound:
+            continue  # removed since it was listed
+        if stored.transfer_id == log_id:
+            return stored
+    return None

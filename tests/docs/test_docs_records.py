@@ -1,0 +1,110 @@
+"""docs/records.md and docs/transfers.md against what the adapters write."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from docs_pages import first_column, sections, text_of
+
+from tidegate.adapters.aws import directory_items, items
+from tidegate.core import objects
+from tidegate.core.deliveries import Delivery, DeliveryStatus
+from tidegate.core.ids import GatewayId, KeyId, LogId
+from tidegate.core.objects import Location
+from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
+from tidegate.core.users import Home, HomeDirectoryType, Mapping, RefusedLogin, SshPublicKey, User
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+def transfer_attributes() -> set[str]:
+    record = TransferRecord(
+        log_id=LogId("0" * 26),
+        direction=Direction.UPLOAD,
+        status=TransferStatus.STARTED,
+        user_name="acme",
+        server_id="s-0123456789abcdef0",
+        session_id="0123456789abcdef",
+        client_ip="192.0.2.7",
+        client_version="SSH-2.0-x",
+        key_fingerprint="SHA256:x",
+        path="/x",
+        bucket="landing",
+        object_key="x",
+        started_at=NOW,
+        timestamp=NOW,
+        gateway_id=GatewayId("gw-1"),
+    )
+    return set(items.transfer_item(record)) | {"ExpiresAt"}
+
+
+def delivery_attributes() -> set[str]:
+    delivery = Delivery(
+        log_id=LogId("0" * 26),
+        target="private",
+        status=DeliveryStatus.PENDING,
+        source=Location("landing", "x"),
+        version_id=None,
+        etag='"x"',
+        destination=Location("private", "x"),
+        timestamp=NOW,
+        due_at=NOW,
+    )
+    return set(items.delivery_item(delivery)) | {"ExpiresAt"}
+
+
+def login_attributes() -> set[str]:
+    refused = RefusedLogin("0" * 26, "s-0123456789abcdef0", "x", "192.0.2.7", "x", "SHA256:x", "x", NOW)
+    return set(items.login_item(refused, 90))
+
+
+USER_HOME = Home.chroot("/landing/acme")
+STORED_HOME = directory_items.stored_home("s-0123456789abcdef0", "acme", "g", USER_HOME, NOW)
+# More mappings than one row holds.
+LARGE_HOME = Home(
+    HomeDirectoryType.LOGICAL, "/", tuple(Mapping(f"/{n}", f"/landing/{'x' * 900}{n}") for n in range(400))
+)
+KEY = SshPublicKey(KeyId("key-1"), "ssh-ed25519 AAAA", "SHA256:x", "", NOW)
+USER = User("s-0123456789abcdef0", "acme", USER_HOME, NOW, (KEY,))
+
+WRITTEN = {
+    "Item `transfer`": transfer_attributes,
+    "Item `delivery#<target>`": delivery_attributes,
+    "Item `login`": login_attributes,
+    "Item `user#NAME`": lambda: set(directory_items.user_item(USER, "g", STORED_HOME, NOW)),
+    # Addition is put on by the adapter, when a key is added to a user that is there.
+    "Item `user#NAME#key#GENERATION#KEYID`": lambda: {
+        *directory_items.key_item(USER.server_id, "acme", KEY, "g", NOW),
+        "Addition",
+    },
+    "Item `user#NAME#home#HOMEGENERATION#NNN`": lambda: set(
+        directory_items.stored_home(USER.server_id, "acme", "g", LARGE_HOME, NOW).chunks[0]
+    ),
+}
+
+
+@pytest.mark.parametrize("heading", WRITTEN)
+def test_records_page_has_exactly_the_attributes_that_are_written(heading: str) -> None:
+    """A stranger who reads docs/records.md finds every attribute there, and no attribute that is not."""
+    documented = first_column(sections(text_of("docs/records.md"))[heading])
+    assert sorted(documented) == sorted(WRITTEN[heading]())
+
+
+def test_metadata_on_objects_is_documented() -> None:
+    """The names of user metadata in docs/records.md are those of the code."""
+    written = {value for name, value in vars(objects).items() if name.startswith("META_")}
+    assert set(first_column(sections(text_of("docs/records.md"))["Metadata on objects"])) == written
+
+
+@pytest.mark.parametrize(
+    ("heading", "states"),
+    [
+        ("What an upload's state means", TransferStatus),
+        ("What a delivery's state means", DeliveryStatus),
+    ],
+)
+def test_every_state_is_explained(heading: str, states: type[TransferStatus | DeliveryStatus]) -> None:
+    """Besides the arrows, docs/transfers.md says of each state what it means."""
+    section = sections(text_of("docs/transfers.md"))[heading].split("<!-- generated")[0]
+    assert set(first_column(section)) == {state.value for state in states}

@@ -1,0 +1,325 @@
+"""What a sweep makes of every thing a dead gateway can leave."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tidegate.adapters.memory.clock import ManualClock
+from tidegate.adapters.memory.leases import MemoryGatewayLeases
+from tidegate.adapters.memory.objects import MemoryObjectStore
+from tidegate.adapters.memory.transfer_log import MemoryTransferLog
+from tidegate.core.deliveries import DeliveryStatus, DeliveryTarget
+from tidegate.core.errors import ChangedMeanwhile
+from tidegate.core.ids import GatewayId, LogId, UploadId
+from tidegate.core.objects import (
+    META_BYTES,
+    META_OUTCOME,
+    META_SHA256,
+    META_TRANSFER_ID,
+    Location,
+    NewObject,
+    StoredObject,
+)
+from tidegate.core.transfers import Content, Direction, TransferRecord, TransferStatus
+from tidegate.services.leases import Lease
+from tidegate.services.sweep import Sweep
+
+SERVER = "s-0123456789abcdef0"
+DEAD, ALIVE, SWEEPER = GatewayId("gw-dead"), GatewayId("gw-alive"), GatewayId("gw-sweeper")
+THERE = Location("landing", "acme/report.csv")
+BODY = b"a report, whole"
+CONTENT = Content(len(BODY), hashlib.sha256(BODY).hexdigest())
+TARGETS = (DeliveryTarget("private", "private", "", None),)
+
+
+class House:
+    """A table and a bucket that gateways left things in, and a sweeper that has looked long enough."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+        self.store = MemoryObjectStore(["landing", "private"], min_part_bytes=1)
+        self.log = MemoryTransferLog(self.clock)
+        self.leases = MemoryGatewayLeases()
+        self.lease = Lease(self.leases, self.clock, SERVER, SWEEPER, 60)
+        self.open_here: set[str] = set()
+        self.owed = 0
+        self.sweep = Sweep(
+            store=self.store,
+            log=self.log,
+            clock=self.clock,
+            lease=self.lease,
+            targets=TARGETS,
+            is_open_here=lambda log_id: log_id in self.open_here,
+            on_owed=self._count,
+        )
+
+    def _count(self) -> None:
+        self.owed += 1
+
+    async def started(self, log_id: str = "log-1", gateway: GatewayId = DEAD) -> TransferRecord:
+        now = self.clock.now()
+        record = TransferRecord(
+            log_id=LogId(log_id),
+            direction=Direction.UPLOAD,
+            status=TransferStatus.STARTED,
+            user_name="acme",
+            server_id=SERVER,
+            session_id="0123456789abcdef",
+            client_ip="127.0.0.1",
+            client_version="SSH-2.0-test",
+            key_fingerprint="SHA256:x",
+            path="/report.csv",
+            bucket=THERE.bucket,
+            object_key=THERE.key,
+            started_at=now,
+            timestamp=now,
+            gateway_id=gateway,
+        )
+        await self.log.start(record)
+        return record
+
+    async def put(self, log_id: str, outcome: str = "complete") -> StoredObject:
+        metadata = {
+            META_TRANSFER_ID: log_id,
+            META_OUTCOME: outcome,
+            META_BYTES: str(CONTENT.size),
+            META_SHA256: CONTENT.sha256,
+        }
+        return await self.store.put(NewObject(THERE, None, metadata), BODY, _crc(BODY))
+
+    async def multipart(self, record: TransferRecord) -> UploadId:
+        new = NewObject(THERE, None, {META_TRANSFER_ID: record.log_id})
+        upload_id = await self.store.create_multipart(new)
+        await self.log.set_upload_id(record.owner, upload_id)
+        return upload_id
+
+    async def complete(self, upload_id: UploadId) -> StoredObject:
+        receipt = await self.store.upload_part(THERE, upload_id, 1, BODY, _crc(BODY))
+        return await self.store.complete_multipart(THERE, upload_id, [receipt])
+
+    async def everybody_looked(self) -> None:
+        """Let a lease pass in which only the living moved their counters."""
+        self.lease.is_dead(DEAD)
+        for _ in range(4):
+            await self.leases.renew(SERVER, ALIVE)
+            await self.lease.tick()
+            self.clock.advance(20)
+
+    async def status(self, log_id: str = "log-1") -> TransferStatus:
+        return (await self.log.story(LogId(log_id))).transfer.status
+
+
+def _crc(body: bytes) -> str:
+    return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+async def test_a_record_with_nothing_behind_it_is_abandoned(house: House) -> None:
+    """STARTED, and not one byte in S3."""
+    await house.started()
+    await house.everybody_looked()
+
+    [swept] = await house.sweep.run_once()
+
+    assert (swept.before, swept.after) == (TransferStatus.STARTED, TransferStatus.ABANDONED)
+    story = await house.log.story(LogId("log-1"))
+    assert story.transfer.status is TransferStatus.ABANDONED
+    assert story.deliveries == ()
+
+
+async def test_an_unfinished_multipart_upload_is_aborted(house: House) -> None:
+    """No parts are left to be paid for, and the record has its end."""
+    await house.multipart(await house.started())
+    await house.everybody_looked()
+
+    await house.sweep.run_once()
+
+    assert house.store.open_uploads == {}
+    assert await house.status() is TransferStatus.ABANDONED
+
+
+async def test_a_small_file_that_was_stored_is_completed_with_what_it_owes(house: House) -> None:
+    """The PutObject went out only because the client sent CLOSE."""
+    record = await house.started()
+    stored = await house.put(record.log_id)
+    await house.everybody_looked()
+
+    await house.sweep.run_once()
+
+    story = await house.log.story(LogId("log-1"))
+    assert story.transfer.status is TransferStatus.COMPLETED
+    assert (story.transfer.size, story.transfer.sha256) == (CONTENT.size, CONTENT.sha256)
+    assert story.transfer.version_id == stored.version_id
+    [delivery] = story.deliveries
+    assert (delivery.status, delivery.version_id) == (DeliveryStatus.PENDING, stored.version_id)
+    assert house.owed == 1
+
+
+async def test_a_finishing_upload_whose_object_is_there_is_completed(house: House) -> None:
+    """The answer of CompleteMultipartUpload was lost with the gateway."""
+    record = await house.started()
+    upload_id = await house.multipart(record)
+    await house.log.finishing(record.owner, CONTENT, house.clock.now())
+    stored = await house.complete(upload_id)
+    await house.everybody_looked()
+
+    await house.sweep.run_once()
+
+    transfer = (await house.log.story(LogId("log-1"))).transfer
+    assert transfer.status is TransferStatus.COMPLETED
+    assert transfer.version_id == stored.version_id
+
+
+async def test_a_finishing_upload_whose_object_is_not_there_is_abandoned(house: House) -> None:
+    """The client never read OK; it sends the file again."""
+    record = await house.started()
+    await house.multipart(record)
+    await house.log.finishing(record.owner, CONTENT, house.clock.now())
+    await house.everybody_looked()
+
+    await house.sweep.run_once()
+
+    assert await house.status() is TransferStatus.ABANDONED
+    assert house.store.open_uploads == {}
+
+
+async def test_what_was_stored_of_a_dropped_upload_is_partial_and_owes_nothing(house: House) -> None:
+    """By its metadata, or because an object was completed from STARTED."""
+    small = await house.started("log-1")
+    await house.put(small.log_id, outcome="partial")
+    large = await house.started("log-2")
+    await house.complete(await house.multipart(large))
+    await house.everybody_looked()
+
+    await house.sweep.run_once()
+
+    for log_id in ("log-1", "log-2"):
+        story = await house.log.story(LogId(log_id))
+        assert story.transfer.status is TransferStatus.PARTIAL
+        assert story.deliveries == ()
+
+
+async def test_an_object_of_somebody_else_under_the_key_decides_nothing(house: House) -> None:
+    """S3 is asked by transfer id, never by key alone."""
+    await house.started()
+    await house.put("another-log")
+    await house.everybody_looked()
+
+    await house.sweep.run_once()
+
+    assert await house.status() is TransferStatus.ABANDONED
+
+
+async def test_a_swept_upload_that_was_overtaken_says_so(house: House) -> None:
+    """Its own version is recorded, and that a later one is current."""
+    record = await house.started()
+    stored = await house.put(record.log_id)
+    await house.put("a-later-one")
+    await house.everybody_looked()
+
+    await house.sweep.run_once()
+
+    transfer = (await house.log.story(LogId("log-1"))).transfer
+    assert transfer.version_id == stored.version_id
+    assert transfer.superseded
+
+
+async def test_the_living_are_left_alone(house: House) -> None:
+    """However long their uploads take."""
+    await house.started(gateway=ALIVE)
+    await house.everybody_looked()
+
+    assert await house.sweep.run_once() == []
+    assert await house.status() is TransferStatus.STARTED
+
+
+async def test_nobody_is_swept_before_a_lease_of_looking(house: House) -> None:
+    """A sweeper that has just started knows nothing yet."""
+    await house.started()
+    await house.lease.tick()
+
+    assert await house.sweep.run_once() == []
+
+
+async def test_ones_own_records_are_swept_if_no_open_file_stands_behind_them(house: House) -> None:
+    """An upload whose outcome was unknown does not wait for its gateway to die."""
+    await house.started("log-1", gateway=SWEEPER)
+    await house.started("log-2", gateway=SWEEPER)
+    house.open_here.add("log-2")
+
+    await house.sweep.run_once()
+
+    assert await house.status("log-1") is TransferStatus.ABANDONED
+    assert await house.status("log-2") is TransferStatus.STARTED
+
+
+async def test_a_swept_owner_can_write_nothing_any_more(house: House) -> None:
+    """The fence: woken after its lease, it finds the record is not its own."""
+    record = await house.started()
+    await house.everybody_looked()
+    await house.sweep.run_once()
+
+    with pytest.raises(ChangedMeanwhile):
+        await house.log.finishing(record.owner, CONTENT, house.clock.now())
+    stored = await house.put(record.log_id)
+    with pytest.raises(ChangedMeanwhile):
+        await house.log.complete(record.owner, CONTENT, stored, (), superseded=False, at=house.clock.now())
+
+
+async def test_what_a_dead_sweeper_left_is_swept_too(house: House) -> None:
+    """SWEEPING under a gateway that is gone is as open as STARTED."""
+    record = await house.started(gateway=GatewayId("gw-long-gone"))
+    stored = await house.put(record.log_id)
+    await house.log.take_over(record, DEAD, house.clock.now())
+    await house.everybody_looked()
+
+    [swept] = await house.sweep.run_once()
+
+    assert (swept.before, swept.after) == (TransferStatus.SWEEPING, TransferStatus.COMPLETED)
+    assert (await house.log.story(LogId("log-1"))).transfer.version_id == stored.version_id
+
+
+async def test_two_sweepers_end_a_record_once(house: House) -> None:
+    """The second finds it taken."""
+    await house.started()
+    await house.everybody_looked()
+    record = (await house.log.story(LogId("log-1"))).transfer
+    await house.log.take_over(record, SWEEPER, house.clock.now())
+
+    with pytest.raises(ChangedMeanwhile):
+        await house.log.take_over(replace(record), GatewayId("gw-second"), house.clock.now())
+
+
+async def test_a_dry_run_tells_and_changes_nothing(house: House) -> None:
+    """What would be swept, as it stands."""
+    await house.multipart(await house.started())
+    await house.everybody_looked()
+
+    [swept] = await house.sweep.run_once(dry_run=True)
+
+    assert (swept.log_id, swept.before, swept.after) == ("log-1", TransferStatus.STARTED, None)
+    assert await house.status() is TransferStatus.STARTED
+    assert len(house.store.open_uploads) == 1
+
+
+async def test_the_lease_of_a_dead_gateway_is_dropped_once_nothing_of_it_is_open(house: House) -> None:
+    """In the sweep after the one that ended its last record."""
+    await house.leases.renew(SERVER, DEAD)
+    await house.started()
+    await house.everybody_looked()
+
+    await house.sweep.run_once()
+    assert DEAD in await house.leases.counters(SERVER)
+    await house.sweep.run_once()
+
+    assert DEAD not in await house.leases.counters(SERVER)
