@@ -53,6 +53,9 @@ def logged(restored, form):
     def logged(act) -> list[str]:
         stream.seek(0)
         stream.truncate()
+        # pytest adds handlers of its own, and a report that holds half a character kills xdist's workers.
+        root = logging.getLogger()
+        root.handlers[:] = [each for each in root.handlers if not type(each).__module__.startswith("_pytest")]
         act(structlog.get_logger("tidegate.test"))
         return stream.getvalue().split("\n")[:-1]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +53,8 @@ def read_host_keys(files: Sequence[Path]) -> list[asyncssh.SSHKey]:
             keys.append(asyncssh.read_private_key(file))
         except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
             raise InvalidSettings(
-                f"host key {file}: {error}", hint=f"make one: ssh-keygen -t ed25519 -N '' -f {file}"
+                f"host key {file}: {error}",
+                hint=f"make one: ssh-keygen -t ed25519 -N '' -f {shlex.quote(str(file))}",
             ) from error
     return keys
 
@@ -98,7 +101,7 @@ class SftpListener:
         except OSError as error:
             raise InvalidSettings(
                 f"cannot listen for SFTP on {self.settings.host} port {self.settings.port}: "
-                f"{error.strerror or error}",
+                f"{os.strerror(error.errno) if error.errno else error}",
                 hint="choose another with --sftp-port (0 takes a free one) or sftp.port",
             ) from error
         self.port = self._acceptor.get_port()
