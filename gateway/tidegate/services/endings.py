@@ -183,20 +183,45 @@ class Ending:
         deliveries = owed(
             self.record.log_id, stored.location, stored.version_id, stored.etag, self.targets, now
         )
-        try:
+
+        async def complete() -> None:
             await self.log.complete(
                 self.record.owner, content, stored, deliveries, superseded=superseded, at=now
             )
-        except GatewayError as error:
-            await self._must_be_completed(error)
 
-    async def _must_be_completed(self, error: GatewayError) -> None:
+        try:
+            await complete()
+        except GatewayError as error:
+            if await self._is_completed(error):
+                return
+            await self._once_more(complete)
+
+    async def _once_more(self, complete: Callable[[], Awaitable[None]]) -> None:
+        """
+        The record is ours still and says no: a conflict, or a request that never arrived.
+
+        It may be sent again, because its conditions let it take effect only once.
+        """
+        try:
+            await complete()
+        except GatewayError as error:
+            if not await self._is_completed(error):
+                raise OutcomeUnknown(f"the record is open still after: {error}") from error
+
+    async def _is_completed(self, error: GatewayError) -> bool:
+        """
+        Ask the record, after an error, whether it is COMPLETED; False: it is open, and ours.
+
+        Raises:
+            OutcomeUnknown: It cannot be read, or is somebody else's.
+        """
         try:
             transfer = (await self.log.story(self.record.log_id)).transfer
         except GatewayError as second:
             raise OutcomeUnknown(f"{error}; then reading the record: {second}") from error
-        if transfer.status is not TransferStatus.COMPLETED or transfer.owner != self.record.owner:
-            raise OutcomeUnknown(f"the record is {transfer.status} after: {error}") from error
+        if transfer.owner != self.record.owner:
+            raise OutcomeUnknown(f"the record is {transfer.status} and not ours after: {error}") from error
+        return transfer.status is TransferStatus.COMPLETED
 
     async def _close_without_object(self, status: TransferStatus, reason: str, sender: PartSender) -> None:
         """

@@ -58,7 +58,7 @@ async def upload_all(world, body) -> tuple[object, Exception | None]:
         ("put", AFTER, None, S.COMPLETED),
         ("head", BEFORE, None, S.COMPLETED),
         ("head", AFTER, None, S.COMPLETED),
-        ("complete", BEFORE, OutcomeUnknown, S.STARTED),
+        ("complete", BEFORE, None, S.COMPLETED),
         ("complete", AFTER, None, S.COMPLETED),
     ],
 )
@@ -87,7 +87,7 @@ async def test_small_file(world, method, moment, raises, status):
         ("complete_multipart", 1, BEFORE, OutcomeUnknown, S.FINISHING),
         ("complete_multipart", 1, AFTER, None, S.COMPLETED),
         ("head", 1, BEFORE, None, S.COMPLETED),
-        ("complete", 1, BEFORE, OutcomeUnknown, S.FINISHING),
+        ("complete", 1, BEFORE, None, S.COMPLETED),
         ("complete", 1, AFTER, None, S.COMPLETED),
     ],
 )
@@ -197,6 +197,36 @@ async def test_completed_and_not_to_be_read(world):
     assert type(error) is OutcomeUnknown
     assert (await world.record(upload)).status is S.COMPLETED
     await world.keeps_its_promises(upload, SMALL, error)
+
+
+@pytest.mark.parametrize("moment", [BEFORE, AFTER])
+@pytest.mark.parametrize("error", [StoreUnavailable, ChangedMeanwhile])
+async def test_the_end_is_written_once(world, error, moment):
+    """An end that was not written at first is tried once more, and takes effect once whatever was lost."""
+    world.log.fail("complete", error("in somebody's way"), moment=moment)
+    upload, raised = await upload_all(world, LARGE)
+    assert raised is None
+    assert world.log.count("complete") == (2 if moment == BEFORE else 1)
+    await world.keeps_its_promises(upload, LARGE, None)
+
+
+async def test_the_end_lost_twice(world):
+    """If the second try is lost too the record is asked again, and says that all is well."""
+    world.log.fail("complete", call=1)
+    world.log.fail("complete", moment=AFTER, call=2)
+    upload, raised = await upload_all(world, SMALL)
+    assert raised is None
+    await world.keeps_its_promises(upload, SMALL, None)
+
+
+async def test_the_end_cannot_be_written(world):
+    """If neither try is written CLOSE says unknown, and the record stays open for the sweep."""
+    world.log.fail("complete", call=None)
+    upload, raised = await upload_all(world, SMALL)
+    assert type(raised) is OutcomeUnknown
+    assert world.log.count("complete") == 2
+    assert (await world.record(upload)).status is S.STARTED
+    await world.keeps_its_promises(upload, SMALL, raised)
 
 
 @pytest.mark.parametrize("refusal", [AccessDenied, NotFound, ChangedMeanwhile])

@@ -48,6 +48,7 @@ class World:
         self.log = Faulty(MemoryTransferLog(self.clock), self.calls)
         self.budget = CheckedBudget(budget_bytes)
         self.owed_count = 0
+        self.is_fresh = True  # whether nobody can have declared this gateway dead
 
     def uploads(
         self,
@@ -60,7 +61,7 @@ class World:
         targets: tuple[DeliveryTarget, ...] = TARGETS,
     ) -> Uploads:
         return Uploads(
-            Backends(self.store, self.log, self.clock, GATEWAY),
+            Backends(self.store, self.log, self.clock, GATEWAY, lambda: self.is_fresh),
             self.budget,
             UploadSettings(
                 schedule or PartSchedule(BASE_PART, BASE_PART), window, parallel_parts, store_partial
