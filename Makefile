@@ -6,12 +6,12 @@ JOBS ?= 2
 
 RUN := .venv/bin/python -m
 
-.PHONY: help setup local test unit check format lock clean
+.PHONY: help setup local test unit test-real-s3 soak check format lock clean
 
 help:  ## Show these verbs
 	@echo "Verbs:"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
-	@echo "ARGS= is handed to the program behind local, test, unit and lock; PYTHON= picks the interpreter."
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo "ARGS= is handed to the program behind local, test, unit, soak and lock; PYTHON= picks the interpreter."
 
 setup:  ## Prepare .venv with the pinned packages; quick when nothing changed
 	@sh scripts/make-venv
@@ -25,6 +25,12 @@ test: setup  ## Run every test (ARGS="-k name" picks some)
 
 unit: setup  ## Run the tests that need neither server nor client
 	@$(RUN) pytest tests/unit $(ARGS)
+
+test-real-s3: setup  ## Run the S3 adapter against a server that checks signatures and checksums (needs Go)
+	@bash scripts/real-s3 $(ARGS)
+
+soak: setup  ## Send 2,000 files while gateways are killed at random (ARGS="--files 60")
+	@.venv/bin/python tests/soak/soak.py $(ARGS)
 
 check: setup  ## Lint, format check, types
 	$(RUN) ruff check .

@@ -245,12 +245,16 @@ class _Server(ThreadingHTTPServer):
         """A client that went away is what this proxy is for."""
 
 
-def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
+def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one class, of methods of its base
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _handle(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            expected = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(expected)
+            if len(body) < expected:
+                self._reset()  # whoever sent it died in the middle: the request never arrived
+                return
             headers = {
                 name.lower(): value for name, value in self.headers.items() if name.lower() != "expect"
             }

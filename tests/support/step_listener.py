@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,19 @@ from pathlib import Path
 
 @dataclass
 class Trap:
-    """A step, such as `complete.before`, to hold a gateway at: when first reached, or after `skip` times."""
+    """
+    A step, such as `complete.before`, to hold a gateway at: when first reached, or after `skip` times.
+
+    With `only_pid`, only that process is held; with `about`, only at a subject that holds these words.
+    `pid` is the process that is held.
+    """
 
     step: str
     skip: int = 0
+    only_pid: int | None = None
+    about: str = ""
     subject: str = ""
+    pid: int = 0
     _arrived: threading.Event = field(default_factory=threading.Event)
     _release: threading.Event = field(default_factory=threading.Event)
 
@@ -48,9 +57,9 @@ class StepListener:
         self.release_all()
         self._socket.close()
 
-    def trap(self, step: str, *, skip: int = 0) -> Trap:
+    def trap(self, step: str, *, skip: int = 0, pid: int | None = None, about: str = "") -> Trap:
         """Hold the next gateway that reaches `step`."""
-        trap = Trap(step, skip)
+        trap = Trap(step, skip, pid, about)
         with self._lock:
             self._traps.append(trap)
         return trap
@@ -83,9 +92,12 @@ class StepListener:
             name, _, subject = lines.readline().rstrip("\n").partition(" ")
             if not name:
                 return
-            trap = self._note(name, subject)
+            pid, _, _ = struct.unpack(
+                "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            )
+            trap = self._note(name, subject, pid)
             if trap:
-                trap.subject = subject
+                trap.subject, trap.pid = subject, pid
                 trap._arrived.set()
                 trap._release.wait(120)
             try:
@@ -93,12 +105,13 @@ class StepListener:
             except OSError:
                 return  # it was killed here: that is what traps are for
 
-    def _note(self, step: str, subject: str) -> Trap | None:
+    def _note(self, step: str, subject: str, pid: int) -> Trap | None:
         with self._lock:
             self.reached.append((step, subject))
             self._lock.notify_all()
             for trap in self._traps:
-                if trap.step == step:
+                wanted = trap.only_pid in (None, pid) and trap.about in subject
+                if trap.step == step and wanted:
                     if trap.skip:
                         trap.skip -= 1
                         return None

@@ -29,6 +29,7 @@ from tidegate.local.state_dir import DEFAULT_NAME, is_described, read_descriptio
 from tidegate.services.users import Users
 from tidegate.settings.loader import load
 from tidegate.settings.model import Settings
+from tidegate.settings.sections import DeliverySettings, SweepSettings
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,6 +59,11 @@ class Target:
     silence: str = ""
     state_dir: Path | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_endpoint_only(self) -> bool:
+        """Whether only a URL is known, and nothing of how the gateway there is configured."""
+        return self.options.startswith("--endpoint-url")
 
     def command(self, words: str) -> str:
         """Return a command line about this gateway, such as `tidegate keys list acme --state-dir DIR`."""
@@ -158,7 +164,13 @@ def _of_state_dir(path: Path, options: str) -> Target:
     )
     landing = settings.landing.model_copy(update={"bucket": facts["landing_bucket"]})
     settings = settings.model_copy(
-        update={"tables": tables, "landing": landing, "server_id": facts["server_id"]}
+        update={
+            "tables": tables,
+            "landing": landing,
+            "server_id": facts["server_id"],
+            "sweep": SweepSettings.model_validate(facts["sweep"]),
+            "deliveries": DeliverySettings.model_validate(facts["deliveries"]),
+        }
     )
     return Target(
         settings,

@@ -10,7 +10,7 @@ from tidegate.assembly import Backend, delivery_targets, resolve_keys
 from tidegate.cli.kinds import transfer_id
 from tidegate.cli.output import output_option, print_rows
 from tidegate.cli.target import Target, announce, server_id_of, target_options, with_backend
-from tidegate.core.errors import ChangedMeanwhile
+from tidegate.core.errors import ChangedMeanwhile, Misuse
 from tidegate.core.ids import LogId, new_gateway_id
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS
 from tidegate.services.leases import Lease
@@ -30,6 +30,11 @@ def sweep(target: Target, dry_run: bool, output: str) -> None:
     Gateways do this by themselves. By hand it takes as long as a lease, because only watching tells
     a dead gateway from a slow one.
     """
+    if target.is_endpoint_only:
+        raise Misuse(
+            "an endpoint does not say how long a lease is, nor what is delivered where",
+            hint="name the gateway by --state-dir or --config",
+        )
     announce(target)
     swept = with_backend(target, lambda backend: _sweep(target, backend, dry_run=dry_run))
     rows = [

@@ -137,6 +137,10 @@ class StoreUnavailable(GatewayError):
     text = "Storage is unavailable, try again later"
 
 
+class Throttled(StoreUnavailable):
+    """S3, KMS or DynamoDB refused because too much is asked of it: what was asked has no effect."""
+
+
 class ChangedMeanwhile(GatewayError):
     """A conditional write found the record or object changed by somebody else."""
 

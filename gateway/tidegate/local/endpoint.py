@@ -8,6 +8,7 @@ requests with a foreign Host or with any Origin are refused, and moto's CORS hea
 from __future__ import annotations
 
 import errno
+import io
 import json
 import re
 import socket
@@ -22,6 +23,7 @@ import structlog
 
 from tidegate.core.errors import GatewayError, InvalidSettings
 from tidegate.core.limits import MIB
+from tidegate.core.objects import META_DELIVERED_FROM
 from tidegate.faces.control.protocol import is_transfer_request, transfer_answer
 
 if TYPE_CHECKING:
@@ -44,6 +46,14 @@ _LARGE_REASON = (
 _DROPPED: tuple[str, ...] = ("access-control-",)
 _DROPPED_OF_PARTS = (*_DROPPED, "x-amz-checksum-")
 _ETAG_OF_PARTS = re.compile(r'-\d+"?$')
+
+
+def _is_of_parts(header: tuple[str, str]) -> bool:
+    """Tell whether a header says that an object came, or may have come, of a multipart upload."""
+    name, value = header[0].lower(), header[1]
+    return name == f"x-amz-meta-{META_DELIVERED_FROM}" or (
+        name == "etag" and _ETAG_OF_PARTS.search(value) is not None
+    )
 
 
 class LocalEndpoint:
@@ -69,6 +79,8 @@ class LocalEndpoint:
         if environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB"):
             # When moto refuses a transaction it puts the whole table back as it was before, and with
             # it undoes what other requests wrote meanwhile. So one request at a time.
+            body = environ["wsgi.input"].read(_content_length(environ))
+            environ["wsgi.input"] = io.BytesIO(body)  # read first: a client that stalls holds up nobody
             with self._one_at_a_time:
                 return list(self._moto(environ, _mended(start_response)))
         return self._moto(environ, _mended(start_response))
@@ -200,10 +212,9 @@ def _mended(start_response: StartResponse) -> StartResponse:
     """Let moto's headers through, but for those a browser obeys and those that are wrong."""
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        etag = next((value for name, value in headers if name.lower() == "etag"), "")
-        # moto gives the checksum of checksums without the part count that marks it as one, and every
-        # SDK that compares it with the bytes refuses the object.
-        dropped = _DROPPED_OF_PARTS if _ETAG_OF_PARTS.search(etag) else _DROPPED
+        # moto gives the checksum of checksums without the part count that marks it as one, and hands it on
+        # to copies. Every SDK that compares it with the bytes refuses the object.
+        dropped = _DROPPED_OF_PARTS if any(map(_is_of_parts, headers)) else _DROPPED
         kept = [each for each in headers if not each[0].lower().startswith(dropped)]
         return start_response(status, kept, exc_info) if exc_info else start_response(status, kept)
 

@@ -169,7 +169,7 @@ async def _serve(
     try:
         ready = _ready(gateway, settings, demo)
         reset.serve(gateway)
-        _tell(options, ready, state)
+        _tell(options, settings, ready, state)
         await stop.wait()
     finally:
         if options.ready_file:
@@ -178,10 +178,12 @@ async def _serve(
         await gateway.stop(settings.shutdown.grace_seconds)
 
 
-def _tell(options: LocalOptions, ready: Ready, state: StateDirectory) -> None:
+def _tell(options: LocalOptions, settings: Settings, ready: Ready, state: StateDirectory) -> None:
     """Let people, commands and scripts know where everything is."""
     known_hosts = state.write_known_hosts(ready.host, ready.port, ready.host_key_line)
-    state.describe(ready.as_json())
+    # Beyond the ready file: what a command needs to act as this gateway would.
+    sections = settings.model_dump(mode="json", include={"sweep", "deliveries"})
+    state.describe({**ready.as_json(), **sections})
     if options.ready_file:
         # As open as the umask allows: it holds no secret, and others may wait for it.
         replace_file(options.ready_file, as_text(ready.as_json()), 0o666)

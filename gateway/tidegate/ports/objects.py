@@ -34,9 +34,9 @@ class ObjectWriter(Protocol):
 
     async def create_multipart(self, new: NewObject) -> UploadId:
         """
-        Start a multipart upload. Not idempotent, so never repeated by itself.
+        Start a multipart upload. Not idempotent, so never repeated by itself, but after `Throttled`.
 
-        After `StoreUnavailable` one may have been started unseen: `unfinished` finds it.
+        After any other `StoreUnavailable` one may have been started unseen: `unfinished` finds it.
         """
         ...
 

@@ -47,7 +47,7 @@ class Lease:
     ) -> None:
         self._leases = leases
         self._clock = clock
-        self._server_id = server_id
+        self.server_id = server_id
         self.gateway_id = gateway_id
         self.lease_seconds = lease_seconds
         self._renewed_at: float | None = None
@@ -77,10 +77,10 @@ class Lease:
         """Renew, then look. Raises `GatewayError` when either fails; all observations are then void."""
         at = self._clock.monotonic()
         try:
-            await self._leases.renew(self._server_id, self.gateway_id)
+            await self._leases.renew(self.server_id, self.gateway_id)
             # The lease counts from before the request: it may have waited long for its answer.
             self._renewed_at = at
-            self._observe(await self._leases.counters(self._server_id))
+            self._observe(await self._leases.counters(self.server_id))
         except GatewayError:
             self._seen.clear()
             raise
@@ -103,7 +103,7 @@ class Lease:
         """Drop the lease of a gateway that is dead and has nothing left to be finished, or our own."""
         self._asked_about.discard(gateway_id)
         self._seen.pop(gateway_id, None)
-        await self._leases.drop(self._server_id, gateway_id)
+        await self._leases.drop(self.server_id, gateway_id)
 
     def dead(self) -> set[GatewayId]:
         """Return all gateways that are known to be dead."""

@@ -12,7 +12,7 @@ import base64
 import hashlib
 import zlib
 
-from tidegate.core.errors import OutcomeUnknown, StoreUnavailable, TooLarge
+from tidegate.core.errors import OutcomeUnknown, StoreUnavailable, Throttled, TooLarge
 from tidegate.core.ids import UploadId
 from tidegate.core.limits import S3_MAX_OBJECT_BYTES, S3_MAX_PARTS, S3_MIN_PART_BYTES
 from tidegate.core.objects import NewObject, PartReceipt, StoredObject
@@ -150,8 +150,8 @@ class PartSender:
         if self.upload_id is None:
             try:
                 self.upload_id = await self._store.create_multipart(self._new)
-            except StoreUnavailable:
-                self._unseen = True
+            except StoreUnavailable as error:
+                self._unseen = not isinstance(error, Throttled)
                 raise
             await self._log.set_upload_id(self._owner, self.upload_id)
 

@@ -95,6 +95,8 @@ class Sweep:
         record = (await self.log.story(found.log_id)).transfer
         if not record.is_open or record.gateway_id != found.gateway_id:
             return None  # the index was behind
+        if record.server_id != self.lease.server_id:
+            return None  # another server shares the table: its gateways have leases of their own
         before = record.status
         if dry_run:
             return Swept(record.log_id, record.gateway_id, before, None, record.path)
@@ -139,8 +141,11 @@ class Sweep:
         A living gateway names its upload within moments. So one that is young may belong to it, and is
         left alone: the record stays open until the next sweep.
         """
-        for upload in await self.store.unfinished(location):
-            if upload.upload_id in await self._named():
+        unfinished = await self.store.unfinished(location)
+        # Asked afterwards, so that whatever was named by then is known.
+        named = await self._named() if unfinished else set()
+        for upload in unfinished:
+            if upload.upload_id in named:
                 continue
             if upload.age_seconds < self.lease.lease_seconds / 2:
                 raise OutcomeUnknown(f"a multipart upload of {location} is too young to be taken for lost")

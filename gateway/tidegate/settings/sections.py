@@ -148,9 +148,7 @@ class DeliverySettings(Section):
     lease_seconds: Seconds = Field(
         default=60, gt=0, le=DAY_SECONDS, description="How long a claimed delivery is left to its worker."
     )
-    max_attempts: Count = Field(
-        default=20, ge=1, le=1000, description="Failed attempts before a delivery is DEAD."
-    )
+    max_attempts: Count = Field(default=20, ge=1, le=1000, description="Attempts before a delivery is DEAD.")
     concurrency: Count = Field(default=4, ge=1, le=256, description="Deliveries at the same time.")
 
 
@@ -209,7 +207,7 @@ class ShutdownSettings(Section):
     """How the gateway stops."""
 
     grace_seconds: Seconds = Field(
-        default=30, ge=0, le=DAY_SECONDS, description="How long open transfers may go on once told to stop."
+        default=30, ge=0, le=DAY_SECONDS, description="How long open uploads may go on once told to stop."
     )
 
 

@@ -43,7 +43,7 @@ class House:
 
     def __init__(self) -> None:
         self.clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-        self.store = MemoryObjectStore(["landing", "private"], min_part_bytes=1)
+        self.store = MemoryObjectStore(["landing", "private"], min_part_bytes=1, clock=self.clock)
         self.log = MemoryTransferLog(self.clock)
         self.leases = MemoryGatewayLeases()
         self.lease = Lease(self.leases, self.clock, SERVER, SWEEPER, 60)
@@ -323,3 +323,31 @@ async def test_the_lease_of_a_dead_gateway_is_dropped_once_nothing_of_it_is_open
     await house.sweep.run_once()
 
     assert DEAD not in await house.leases.counters(SERVER)
+
+
+async def test_the_records_of_another_server_are_not_ours_to_end(house: House) -> None:
+    """It may share the table; its gateways' leases stand elsewhere, so they would all look dead."""
+    ours = await house.started("log-1")
+    await house.log.start(replace(ours, log_id=LogId("log-2"), server_id="s-0000000000000000b"))
+    await house.everybody_looked()
+
+    await house.sweep.run_once()
+
+    assert await house.status("log-1") is TransferStatus.ABANDONED
+    assert await house.status("log-2") is TransferStatus.STARTED
+
+
+async def test_an_upload_nobody_named_is_aborted_once_it_is_old_enough(house: House) -> None:
+    """Its id was lost with its gateway; while it is young it may be a living gateway's, and is left."""
+    await house.started()
+    await house.everybody_looked()
+    await house.store.create_multipart(NewObject(THERE, None, {META_TRANSFER_ID: "log-1"}))
+
+    await house.sweep.run_once()
+    assert len(house.store.open_uploads) == 1
+    assert await house.status() is TransferStatus.SWEEPING
+
+    house.clock.advance(30)
+    await house.sweep.run_once()
+    assert house.store.open_uploads == {}
+    assert await house.status() is TransferStatus.ABANDONED

@@ -14,6 +14,7 @@ from tidegate.core.errors import (
     InvalidName,
     NotFound,
     StoreUnavailable,
+    Throttled,
 )
 
 _NOT_FOUND = {
@@ -42,6 +43,14 @@ _DENIED = {
     "ExpiredTokenException",
 }
 _CHANGED = {"412", "PreconditionFailed", "ConditionalCheckFailedException"}
+_THROTTLED = {
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "KMS.ThrottlingException",
+    "RequestLimitExceeded",
+    "ProvisionedThroughputExceededException",
+}
 _BAD_NAME = {"KeyTooLongError", "InvalidBucketName"}
 
 
@@ -72,6 +81,7 @@ def from_client_error(error: ClientError) -> GatewayError:
         (_NOT_FOUND, NotFound),
         (_DENIED, AccessDenied),
         (_CHANGED, ChangedMeanwhile),
+        (_THROTTLED, Throttled),
         (_BAD_NAME, InvalidName),
     ):
         if code in codes:

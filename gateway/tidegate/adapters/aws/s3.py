@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidegate.adapters.aws.part_body import body_of
 from tidegate.adapters.aws.s3_copy import S3Copier, encryption, told
-from tidegate.core.errors import NotFound, StoreUnavailable
+from tidegate.core.errors import NotFound, StoreUnavailable, Throttled
 from tidegate.core.ids import UploadId
 from tidegate.core.objects import (
     ListedKey,
@@ -53,6 +55,18 @@ class S3ObjectStore(S3Copier):
         )
 
     async def create_multipart(self, new: NewObject) -> UploadId:
+        attempt = 1
+        while True:
+            try:
+                return await self._create_multipart(new)
+            except Throttled:  # the one failure after which surely nothing was begun
+                if attempt >= self._clients.endpoint.max_attempts:
+                    raise
+            # Jitter spreads load; nothing secret depends on it.
+            await asyncio.sleep(random.random() * min(2.0 ** (attempt - 1), 20))  # noqa: S311
+            attempt += 1
+
+    async def _create_multipart(self, new: NewObject) -> UploadId:
         answer = await self._clients.run_s3(
             self._clients.s3_once.create_multipart_upload,
             Bucket=new.location.bucket,

@@ -54,7 +54,7 @@ class S3Copier:
         where: dict[str, Any] = {"Bucket": new.location.bucket, "Key": new.location.key}
         s3 = self._clients.s3_patient
         created = await self._clients.run_s3(
-            s3.create_multipart_upload,
+            self._clients.s3_once.create_multipart_upload,
             ContentType="application/octet-stream",
             Metadata=new.metadata,
             **where,

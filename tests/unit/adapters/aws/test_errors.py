@@ -20,6 +20,7 @@ from tidegate.core.errors import (
     InvalidName,
     NotFound,
     StoreUnavailable,
+    Throttled,
 )
 
 
@@ -38,9 +39,12 @@ CODES: dict[type[GatewayError], str] = {
         """,
     ChangedMeanwhile: "412 PreconditionFailed ConditionalCheckFailedException",
     InvalidName: "KeyTooLongError InvalidBucketName",
+    Throttled: """
+        SlowDown Throttling ThrottlingException KMS.ThrottlingException RequestLimitExceeded
+        ProvisionedThroughputExceededException
+        """,
     StoreUnavailable: """
-        SlowDown InternalError ServiceUnavailable 503 500 RequestTimeout BadDigest InvalidPart
-        ProvisionedThroughputExceededException ThrottlingException RequestLimitExceeded
+        InternalError ServiceUnavailable 503 500 RequestTimeout BadDigest InvalidPart
         TransactionConflictException NeverHeardOfIt
         """,
 }
@@ -48,7 +52,7 @@ CODES: dict[type[GatewayError], str] = {
 
 @pytest.mark.parametrize(("kind", "codes"), CODES.items())
 def test_codes(kind, codes):
-    """Each code becomes one error of ours; what is unknown, throttled or broken may have taken effect."""
+    """Each code becomes one error of ours; what is unknown or broken may have taken effect."""
     for code in codes.split():
         assert type(from_client_error(answer(code))) is kind, code
 
