@@ -2,11 +2,12 @@
 # Paths are relative throughout, so that a checkout whose path holds blanks works.
 
 ARGS ?=
-JOBS ?= 2
+# More than cores: much of the time goes to waiting for processes that were stopped on purpose.
+JOBS ?= 4
 
 RUN := .venv/bin/python -m
 
-.PHONY: help setup local test unit test-real-s3 soak check format lock clean
+.PHONY: help setup local test test-lengthy unit test-real-s3 soak check format lock clean
 
 help:  ## Show these verbs
 	@echo "Verbs:"
@@ -21,7 +22,10 @@ local: setup  ## Run the whole gateway on this machine, with no account (ARGS="-
 	@exec .venv/bin/tidegate local $(ARGS)
 
 test: setup  ## Run every test (ARGS="-k name" picks some)
-	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)
+	@$(RUN) pytest -n $(JOBS) --dist worksteal -m "not lengthy" $(ARGS)
+
+test-lengthy: setup  ## Run the fault stories that are too long for make test
+	@$(RUN) pytest -n $(JOBS) --dist worksteal -m lengthy $(ARGS)
 
 unit: setup  ## Run the tests that need neither server nor client
 	@$(RUN) pytest tests/unit $(ARGS)

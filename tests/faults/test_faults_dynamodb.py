@@ -175,6 +175,7 @@ async def test_a_close_of_unknown_outcome_is_settled_by_the_sweep(house: House, 
         assert [record["Status"] for record in house.uploads(each.path)] == ["COMPLETED"]
 
 
+@pytest.mark.lengthy
 async def test_the_sweep_meets_faults_itself(house: House, gateway: Gateway) -> None:
     """Neither CLOSE nor the sweep can write the end: the record stays open until one of them can."""
     house.proxy.on("dynamodb.TransactWriteItems", cut_before)

@@ -120,8 +120,18 @@ async def test_starting_a_large_file_is_tried_once(house: House, gateway: Gatewa
     ("operation", "body", "expected"),
     [
         ("PutObject", SMALL, {"internal-error": UNKNOWN, "lost-answer": ""}),
-        ("CreateMultipartUpload", LARGE, {"internal-error": UNAVAILABLE, "lost-answer": UNAVAILABLE}),
-        ("UploadPart", LARGE, {"internal-error": UNAVAILABLE, "lost-answer": UNAVAILABLE}),
+        pytest.param(
+            "CreateMultipartUpload",
+            LARGE,
+            {"internal-error": UNAVAILABLE, "lost-answer": UNAVAILABLE},
+            marks=pytest.mark.lengthy,
+        ),
+        pytest.param(
+            "UploadPart",
+            LARGE,
+            {"internal-error": UNAVAILABLE, "lost-answer": UNAVAILABLE},
+            marks=pytest.mark.lengthy,
+        ),
         ("CompleteMultipartUpload", LARGE, {"internal-error": UNKNOWN, "lost-answer": ""}),
     ],
 )
@@ -134,6 +144,7 @@ async def test_a_lasting_fault_is_told(
     await mend_and_check(house, gateway, [each for each in told.values() if not each.acknowledged])
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("operation", ["HeadObject", "ListObjectVersions"])
 async def test_s3_cannot_be_asked_what_became_of_it(house: House, gateway: Gateway, operation: str) -> None:
     """The answer of Complete is lost and S3 cannot be looked at: unknown, until the sweep can look."""
@@ -150,6 +161,7 @@ async def test_s3_cannot_be_asked_what_became_of_it(house: House, gateway: Gatew
         assert record["Status"] == "COMPLETED", "the object was whole, and the sweep could see it"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("operation", ["AbortMultipartUpload", "ListMultipartUploads"])
 async def test_cleaning_up_fails_too(house: House, gateway: Gateway, operation: str) -> None:
     """What cannot be aborted now stays an open record, and is aborted when S3 can again."""
@@ -167,7 +179,14 @@ async def test_cleaning_up_fails_too(house: House, gateway: Gateway, operation: 
 # --- deliveries -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operation", ["CopyObject", "HeadObject", "ListObjectVersions"])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "CopyObject",
+        pytest.param("HeadObject", marks=pytest.mark.lengthy),
+        pytest.param("ListObjectVersions", marks=pytest.mark.lengthy),
+    ],
+)
 async def test_a_delivery_meets_faults(house: House, gateway: Gateway, operation: str) -> None:
     """A copy that fails, once or for a while, is made when S3 can again; clients notice nothing."""
     faults = {**PASSING, **DENIALS}
@@ -187,8 +206,9 @@ async def test_a_delivery_meets_faults(house: House, gateway: Gateway, operation
 # --- frozen -----------------------------------------------------------------------------------
 
 
-async def test_s3_is_frozen(house: House, gateway: Gateway) -> None:
+async def test_s3_is_frozen(house: House) -> None:
     """S3 takes connections and says nothing: each client is told in time, and late effects harm nobody."""
+    gateway = house.gateway(aws={"read_timeout_seconds": 2, "complete_timeout_seconds": 3})
     steps = {"put": SMALL, "upload_part": LARGE, "complete_multipart": LARGE}
     sending = {}
     traps = {step: house.steps.trap(f"{step}.before") for step in steps}
