@@ -38,7 +38,9 @@ def mode(path: Path) -> int:
 
 def printed_command(out: str, program: str) -> str:
     """Return the first line of what was printed that calls the program."""
-    return next(line for line in out.splitlines() if line.startswith("  ") and program in line.split()[0])
+    pasted = (line for line in out.splitlines() if line.startswith("  "))
+    # Quoted words count as one: the checkout's own path may hold blanks.
+    return next(line for line in pasted if program in shlex.split(line)[0])
 
 
 def paste(line: str, folder: Path) -> subprocess.CompletedProcess[str]:

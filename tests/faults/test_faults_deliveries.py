@@ -33,6 +33,7 @@ def delivered(house: House, path: str) -> bytes:
     return house.body(PRIVATE, house.uploads(path)[0]["ObjectKey"])
 
 
+@pytest.mark.lengthy
 async def test_every_worker_dies_until_the_last(house: House) -> None:
     """One delivery, whose workers are killed one after another, each one step further: it is done."""
     for number, step in enumerate(STEPS_OF_A_DELIVERY):

@@ -119,6 +119,7 @@ async def test_every_sweeper_dies_until_the_last(house: House) -> None:
     assert (record["Status"], record["Fence"]) == ("COMPLETED", 1 + len(steps))
 
 
+@pytest.mark.lengthy
 async def test_restarted_on_the_same_state_directory(house: House) -> None:
     """A new process on the same host is another gateway, and sweeps what its predecessor left."""
     for other in house.gateways:

@@ -182,7 +182,7 @@ async def test_cleaning_up_fails_too(house: House, gateway: Gateway, operation: 
 @pytest.mark.parametrize(
     "operation",
     [
-        "CopyObject",
+        pytest.param("CopyObject", marks=pytest.mark.lengthy),
         pytest.param("HeadObject", marks=pytest.mark.lengthy),
         pytest.param("ListObjectVersions", marks=pytest.mark.lengthy),
     ],
