@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -34,6 +35,9 @@ from tidegate.services.sweep import Sweep, Sweeper
 from tidegate.services.uploads import UploadSettings
 from tidegate.services.users import Users
 from tidegate.settings.model import Settings
+
+if TYPE_CHECKING:
+    from tidegate.faces.sftp.listener import SftpListener
 
 _log = structlog.get_logger("tidegate")
 
@@ -106,9 +110,6 @@ class Gateway:
         keys: Keys,
         host_key_files: list[Path],
     ) -> None:
-        # Commands that only administer do without asyncssh, which takes longest to import.
-        from tidegate.faces.sftp.listener import ListenerSettings, SftpListener  # noqa: PLC0415
-
         settings = backend.settings
         self.backend = backend
         self.server_id = server_id
@@ -121,41 +122,9 @@ class Gateway:
             backend.leases, backend.clock, server_id, self.gateway_id, settings.sweep.lease_seconds
         )
         self.uploads = self._uploads(behaviour, Landing(keys.landing, targets))
-        self.downloads = Downloads(
-            backend.store,
-            backend.log,
-            backend.clock,
-            self.gateway_id,
-            BufferBudget(settings.downloads.buffer_budget_bytes),
-            settings.downloads.read_ahead_bytes,
-        )
-
-        def browsing(tree: HomeTree) -> Browsing:
-            return Browsing(tree, backend.store, keys.landing)
-
-        context = FaceContext(server_id, behaviour, self.logins, self.uploads, self.downloads, browsing)
-        self.listener = SftpListener(
-            context,
-            ListenerSettings(
-                host=settings.sftp.host,
-                port=settings.sftp.port,
-                host_key_files=host_key_files,
-                login_timeout_seconds=settings.sftp.login_timeout_seconds,
-                extra_algorithms=settings.sftp.extra_algorithms,
-            ),
-        )
-        self.sweeper = Sweeper(
-            Sweep(
-                store=backend.store,
-                log=backend.log,
-                clock=backend.clock,
-                lease=self.lease,
-                targets=targets,
-                is_open_here=self.uploads.has,
-                on_owed=self.worker.wake,
-            ),
-            settings.sweep.interval_seconds,
-        )
+        self.downloads = self._downloads()
+        self.listener = self._listener(behaviour, keys.landing, host_key_files)
+        self.sweeper = self._sweeper(targets)
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -196,6 +165,47 @@ class Gateway:
         """Return when nothing is left to be written behind a client's back."""
         await self.logins.recorded()
         await self.downloads.recorded()
+
+    def _downloads(self) -> Downloads:
+        backend, wanted = self.backend, self.backend.settings.downloads
+        budget = BufferBudget(wanted.buffer_budget_bytes)
+        return Downloads(
+            backend.store, backend.log, backend.clock, self.gateway_id, budget, wanted.read_ahead_bytes
+        )
+
+    def _listener(
+        self, behaviour: Behaviour, kms_key_id: str | None, host_key_files: list[Path]
+    ) -> SftpListener:
+        # Commands that only administer do without asyncssh, which takes longest to import.
+        from tidegate.faces.sftp.listener import ListenerSettings, SftpListener  # noqa: PLC0415
+
+        def browsing(tree: HomeTree) -> Browsing:
+            return Browsing(tree, self.backend.store, kms_key_id)
+
+        wanted = self.backend.settings.sftp
+        return SftpListener(
+            FaceContext(self.server_id, behaviour, self.logins, self.uploads, self.downloads, browsing),
+            ListenerSettings(
+                host=wanted.host,
+                port=wanted.port,
+                host_key_files=host_key_files,
+                login_timeout_seconds=wanted.login_timeout_seconds,
+                extra_algorithms=wanted.extra_algorithms,
+            ),
+        )
+
+    def _sweeper(self, targets: tuple[DeliveryTarget, ...]) -> Sweeper:
+        backend = self.backend
+        sweep = Sweep(
+            store=backend.store,
+            log=backend.log,
+            clock=backend.clock,
+            lease=self.lease,
+            targets=targets,
+            is_open_here=self.uploads.has,
+            on_owed=self.worker.wake,
+        )
+        return Sweeper(sweep, backend.settings.sweep.interval_seconds)
 
     def _worker(self, targets: tuple[DeliveryTarget, ...]) -> DeliveryWorker:
         backend, wanted = self.backend, self.backend.settings.deliveries

@@ -15,7 +15,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from tidegate.core.errors import IllegalTransition
-from tidegate.core.ids import GatewayId, LogId
+from tidegate.core.ids import GatewayId, LogId, new_log_id
+from tidegate.core.objects import Location
+from tidegate.core.sessions import Session
 
 
 class TransferStatus(StrEnum):
@@ -117,6 +119,35 @@ class TransferRecord:
     delivery_targets: tuple[str, ...] = ()
     superseded: bool = False
     error: str | None = None
+
+    @classmethod
+    def begun(
+        cls,
+        direction: Direction,
+        session: Session,
+        path: str,
+        location: Location,
+        gateway_id: GatewayId,
+        at: datetime,
+    ) -> TransferRecord:
+        """Return the record of a transfer that begins now: STARTED, under a new LogID."""
+        return cls(
+            log_id=new_log_id(int(at.timestamp() * 1000)),
+            direction=direction,
+            status=TransferStatus.STARTED,
+            user_name=session.user_name,
+            server_id=session.server_id,
+            session_id=session.session_id,
+            client_ip=session.client_ip,
+            client_version=session.client_version,
+            key_fingerprint=session.key_fingerprint,
+            path=path,
+            bucket=location.bucket,
+            object_key=location.key,
+            started_at=at,
+            timestamp=at,
+            gateway_id=gateway_id,
+        )
 
     @property
     def owner(self) -> Owner:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
 from tidegate.core.errors import GatewayError, StoreUnavailable
-from tidegate.core.ids import GatewayId, new_log_id
+from tidegate.core.ids import GatewayId
 from tidegate.core.limits import KIB
 from tidegate.core.objects import Location, StoredObject
 from tidegate.core.sessions import Session
@@ -164,25 +165,15 @@ class Downloads:
     async def begin(self, session: Session, path: str, location: Location) -> Download:
         """Open the current version for reading. Raises `NotFound`."""
         stored = await self._store.head(location)
-        started_at = self._clock.now()
+        begun = TransferRecord.begun(
+            Direction.DOWNLOAD, session, path, location, self._gateway_id, self._clock.now()
+        )
 
         def on_end(download: Download, status: TransferStatus, reason: str | None) -> None:
-            record = TransferRecord(
-                log_id=new_log_id(int(started_at.timestamp() * 1000)),
-                direction=Direction.DOWNLOAD,
+            record = replace(
+                begun,
                 status=status,
-                user_name=session.user_name,
-                server_id=session.server_id,
-                session_id=session.session_id,
-                client_ip=session.client_ip,
-                client_version=session.client_version,
-                key_fingerprint=session.key_fingerprint,
-                path=path,
-                bucket=location.bucket,
-                object_key=location.key,
-                started_at=started_at,
                 timestamp=self._clock.now(),
-                gateway_id=self._gateway_id,
                 version_id=stored.version_id,
                 etag=stored.etag,
                 size=download.sent_bytes,

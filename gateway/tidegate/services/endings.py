@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from tidegate.core.deliveries import DeliveryTarget, owed
-from tidegate.core.errors import ChangedMeanwhile, GatewayError, NotFound, OutcomeUnknown, StoreUnavailable
+from tidegate.core.errors import ChangedMeanwhile, GatewayError, OutcomeUnknown, StoreUnavailable
 from tidegate.core.objects import META_BYTES, META_OUTCOME, META_SHA256, NewObject, StoredObject
 from tidegate.core.parts import PartBuffer
 from tidegate.core.transfers import Content, TransferRecord, TransferStatus
@@ -26,7 +26,7 @@ from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import TransferLog
 from tidegate.services.part_sender import PartSender
-from tidegate.services.versions import find_own_version
+from tidegate.services.versions import find_own_version, is_overtaken
 
 _log = structlog.get_logger("tidegate.uploads")
 
@@ -165,16 +165,11 @@ class Ending:
         raise OutcomeUnknown(f"{self.new.location}: {error}; no object was found") from error
 
     async def _is_superseded(self, stored: StoredObject) -> bool:
-        """Whether another version is current already: then a later writer has overtaken this one."""
-        if stored.version_id is None:
-            return False
+        """Whether a later writer has overtaken this one already, as far as it can be learnt."""
         try:
-            current = await self.store.head(stored.location)
-        except NotFound:
-            return True  # a delete marker is current
+            return await is_overtaken(self.store, stored)
         except GatewayError:
             return False  # only a remark on the record: never worth failing a CLOSE for
-        return current.version_id != stored.version_id
 
     # --- the record -----------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from tidegate.core.deliveries import DeliveryTarget
 from tidegate.core.errors import AlreadyExists
-from tidegate.core.ids import GatewayId, LogId, new_log_id
+from tidegate.core.ids import GatewayId, LogId
 from tidegate.core.objects import META_TRANSFER_ID, META_USER_AGENT, META_USER_AGENT_ID, Location, NewObject
 from tidegate.core.sessions import Session
-from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
+from tidegate.core.transfers import Direction, TransferRecord
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import TransferLog
@@ -93,7 +93,8 @@ class Uploads:
         if self._one_writer and self.at(location):
             raise AlreadyExists(f"{location} is being written by another handle")
         self._budget.admit(self._settings.reservation_bytes)
-        record = self._record(session, path, location)
+        gateway_id, now = self._backends.gateway_id, self._backends.clock.now()
+        record = TransferRecord.begun(Direction.UPLOAD, session, path, location, gateway_id, now)
         upload = self._upload(record, self._new_object(record, location))
         self._open[upload] = location
         self._all_ended.clear()
@@ -129,26 +130,6 @@ class Uploads:
         self._open.pop(upload, None)
         if not self._open:
             self._all_ended.set()
-
-    def _record(self, session: Session, path: str, location: Location) -> TransferRecord:
-        now = self._backends.clock.now()
-        return TransferRecord(
-            log_id=new_log_id(int(now.timestamp() * 1000)),
-            direction=Direction.UPLOAD,
-            status=TransferStatus.STARTED,
-            user_name=session.user_name,
-            server_id=session.server_id,
-            session_id=session.session_id,
-            client_ip=session.client_ip,
-            client_version=session.client_version,
-            key_fingerprint=session.key_fingerprint,
-            path=path,
-            bucket=location.bucket,
-            object_key=location.key,
-            started_at=now,
-            timestamp=now,
-            gateway_id=self._backends.gateway_id,
-        )
 
     def _new_object(self, record: TransferRecord, location: Location) -> NewObject:
         return NewObject(

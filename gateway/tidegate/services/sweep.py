@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import structlog
 
 from tidegate.core.deliveries import DeliveryTarget, owed
-from tidegate.core.errors import ChangedMeanwhile, GatewayError, NotFound, OutcomeUnknown
+from tidegate.core.errors import ChangedMeanwhile, GatewayError, OutcomeUnknown
 from tidegate.core.ids import LogId, UploadId
 from tidegate.core.objects import META_BYTES, META_OUTCOME, META_SHA256, Location, StoredObject
 from tidegate.core.transfers import Content, TransferRecord, TransferStatus
@@ -31,7 +31,7 @@ from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS, OpenRecord, TransferLog
 from tidegate.services.leases import Lease
-from tidegate.services.versions import find_own_version
+from tidegate.services.versions import find_own_version, is_overtaken
 
 _log = structlog.get_logger("tidegate.sweep")
 
@@ -163,18 +163,10 @@ class Sweep:
             _content(claimed, stored),
             stored,
             deliveries,
-            superseded=await self._is_superseded(stored),
+            superseded=await is_overtaken(self.store, stored),
             at=now,
         )
         self.on_owed()
-
-    async def _is_superseded(self, stored: StoredObject) -> bool:
-        if stored.version_id is None:
-            return False
-        try:
-            return (await self.store.head(stored.location)).version_id != stored.version_id
-        except NotFound:
-            return True
 
     async def _forget_finished(self, busy: set[str]) -> None:
         """Drop the leases of dead gateways that have no open record left."""

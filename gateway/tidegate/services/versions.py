@@ -20,3 +20,13 @@ async def find_own_version(store: ObjectStore, location: Location, log_id: LogId
         if stored.transfer_id == log_id:
             return stored
     return None
+
+
+async def is_overtaken(store: ObjectStore, stored: StoredObject) -> bool:
+    """Tell whether another version than this one is current; without versions nothing can be told."""
+    if stored.version_id is None:
+        return False
+    try:
+        return (await store.head(stored.location)).version_id != stored.version_id
+    except NotFound:
+        return True  # a delete marker is current

@@ -106,10 +106,6 @@ class SftpListener:
             ) from error
         self.port = self._acceptor.get_port()
 
-    @property
-    def connection_count(self) -> int:
-        return len(self._connections)
-
     async def drain(self, grace_seconds: float) -> None:
         """
         Stop accepting, let running uploads finish within the grace time, then end every connection.
