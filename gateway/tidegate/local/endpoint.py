@@ -25,6 +25,7 @@ from tidegate.core.errors import GatewayError, InvalidSettings
 from tidegate.core.limits import MIB
 from tidegate.core.objects import META_DELIVERED_FROM
 from tidegate.faces.control.protocol import is_transfer_request, transfer_answer
+from tidegate.local.emulator import mend_listing_of_versions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -163,6 +164,7 @@ def _make_server(port: int, reset: Callable[[], None]) -> Any:
         def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
             pass
 
+    mend_listing_of_versions()
     _refuse_taken(port)
     application = LocalEndpoint(DomainDispatcherApplication(create_backend_app), reset)
     server: Any = make_server("127.0.0.1", port, application, threaded=True, request_handler=QuietHandler)
