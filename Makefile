@@ -7,12 +7,12 @@ JOBS ?= 4
 
 RUN := .venv/bin/python -m
 
-.PHONY: help setup local test test-lengthy unit test-real-s3 soak check format lock clean
+.PHONY: help setup local test test-lengthy unit test-real-s3 test-real-s3-checksums test-deploy check-deploy soak check format lambda lock clean
 
 help:  ## Show these verbs
 	@echo "Verbs:"
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo "ARGS= is handed to the program behind local, test, unit, soak and lock; PYTHON= picks the interpreter."
+	@echo "ARGS= is handed to the program behind local, test, unit, soak, lambda and lock; PYTHON= picks the interpreter."
 
 setup:  ## Prepare .venv with the pinned packages; quick when nothing changed
 	@sh scripts/make-venv
@@ -30,8 +30,19 @@ test-lengthy: setup  ## Run the fault stories that are too long for make test
 unit: setup  ## Run the tests that need neither server nor client
 	@$(RUN) pytest tests/unit $(ARGS)
 
-test-real-s3: setup  ## Run the S3 adapter against a server that checks signatures and checksums (needs Go)
+test-real-s3: setup  ## Run the S3 adapter against servers that check signatures and checksums (needs Go)
 	@bash scripts/real-s3 $(ARGS)
+	@bash scripts/real-s3-checksums $(ARGS)
+
+# The second half of it alone, for where there is no Go.
+test-real-s3-checksums: setup
+	@bash scripts/real-s3-checksums $(ARGS)
+
+test-deploy: setup  ## Deploy deploy/*.yaml into an emulator, ask every service, and run a gateway over it
+	@bash scripts/test-deploy $(ARGS)
+
+check-deploy: setup  ## Check deploy/ with cfn-lint, checkov and the schema of compose files
+	@bash scripts/check-deploy
 
 soak: setup  ## Send 2,000 files while gateways are killed at random (ARGS="--files 60")
 	@.venv/bin/python tests/soak/soak.py $(ARGS)
@@ -45,13 +56,22 @@ format: setup  ## Mend what the linter and the formatter can mend
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-# The lock keeps the versions it has; ARGS=--upgrade moves them.
-lock:  ## Write requirements/dev.lock anew from pyproject.toml (needs uv; ARGS=--upgrade)
+lambda: setup  ## Build build/tidegate-lambda.zip for AWS Lambda (ARGS="--arch x86_64")
+	@.venv/bin/python scripts/build-lambda $(ARGS)
+
+# The locks keep the versions they have; ARGS=--upgrade moves them. serve.lock is what the container gets.
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+    --no-header --no-annotate $(ARGS)
+lock:  ## Write requirements/*.lock anew from pyproject.toml (needs uv; ARGS=--upgrade)
 	@PATH="$$PATH:.venv/bin"; \
 	command -v uv >/dev/null || { echo "make lock needs uv: install it with your packages or pipx" >&2; exit 1; }; \
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header --no-annotate --all-extras --group dev $(ARGS) \
-	    --output-file requirements/dev.lock pyproject.toml
+	$(COMPILE) --all-extras --group dev --output-file requirements/dev.lock pyproject.toml && \
+	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/serve.lock pyproject.toml && \
+	$(COMPILE) --constraint requirements/dev.lock --group pyproject.toml:build --output-file requirements/build.lock && \
+	$(COMPILE) --group pyproject.toml:deploy-checks --output-file requirements/deploy-checks.lock && \
+	$(COMPILE) --group pyproject.toml:deploy-emulator --output-file requirements/deploy-emulator.lock && \
+	$(subst 3.11,3.13,$(COMPILE)) --group pyproject.toml:real-s3-checksums \
+	    --output-file requirements/real-s3-checksums.lock
 
 clean:  ## Remove .venv, caches, built packages and the local gateway's state
 	rm -rf .venv .tidegate dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

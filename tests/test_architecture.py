@@ -19,12 +19,24 @@ from statistics import median
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("gateway", "keys")
+ROOMS = ("gateway", "handlers", "keys")
 MAX_LINES = 400
 MEDIAN_LINES = 200
 
 ROOF = frozenset(
-    {"assembly", "cli", "local", "logs", "partners_file", "serving", "signals", "testing", "__main__"}
+    {
+        "assembly",
+        "backend",
+        "cli",
+        "local",
+        "logs",
+        "partners_file",
+        "serving",
+        "signals",
+        "testing",
+        "upkeep",
+        "__main__",
+    }
 )
 
 # Floor of tidegate: the floors it may import.
@@ -64,6 +76,10 @@ PURE: dict[str, frozenset[str]] = {
     "tidegate.core": frozenset({"cryptography"}),
     "tidegate.ports": frozenset(),
 }
+# Handlers are entry points: a function's package holds what these need, and of tidegate what serves.
+FOR_HANDLERS = frozenset({"structlog", "tidegate", "tidegate_handlers"})
+NOT_FOR_HANDLERS = ("tidegate.cli", "tidegate.faces", "tidegate.local", "tidegate.testing")
+
 IMPURE = ("asyncio", "http.client", "selectors", "socket", "ssl", "subprocess", "urllib.request")
 
 
@@ -196,14 +212,26 @@ def impure(modules: list[Module]) -> list[str]:
     ]
 
 
-def towards_keys(modules: list[Module]) -> list[str]:
-    """Return imports that lead from gateway to keys."""
+def out_of_gateway(modules: list[Module]) -> list[str]:
+    """Return imports that lead from gateway to another room."""
     return [
         str(each)
         for module in modules
         if is_within(module.name, "tidegate")
         for each in imports_of(module)
-        if is_within(each.target, "tidegate_keys")
+        if is_within(each.target, "tidegate_handlers", "tidegate_keys")
+    ]
+
+
+def beyond_handlers(modules: list[Module]) -> list[str]:
+    """Return imports of handlers that lead to a library, to keys, or to what no function needs."""
+    return [
+        str(each)
+        for module in modules
+        if is_within(module.name, "tidegate_handlers")
+        for each in imports_of(module)
+        if each.target.split(".")[0] not in sys.stdlib_module_names | FOR_HANDLERS
+        or is_within(each.target, *NOT_FOR_HANDLERS)
     ]
 
 
@@ -234,7 +262,8 @@ def listed(breaches: list[str]) -> str:
 def test_the_checker_sees_every_room(source: list[Module]) -> None:
     """A moved source root would leave the rules with nothing to judge."""
     names = {module.name for module in source}
-    assert {"tidegate", "tidegate.core.errors", "tidegate.ports.objects", "tidegate_keys"} <= names
+    assert {"tidegate", "tidegate.core.errors", "tidegate.ports.objects"} <= names
+    assert {"tidegate_handlers", "tidegate_handlers.deliver", "tidegate_keys"} <= names
 
 
 def test_every_module_stands_on_a_floor(source: list[Module]) -> None:
@@ -261,10 +290,16 @@ def test_core_and_ports_do_no_io(source: list[Module]) -> None:
     assert not breaches, f"core and ports do no I/O and know no library but cryptography:{listed(breaches)}"
 
 
-def test_no_import_leads_from_gateway_to_keys(source: list[Module]) -> None:
-    """The verbs of keys join the command by an entry point; gateway stands without them."""
-    breaches = towards_keys(source)
+def test_no_import_leads_out_of_gateway(source: list[Module]) -> None:
+    """All arrows point at gateway: the verbs of keys join the command by an entry point, handlers by none."""
+    breaches = out_of_gateway(source)
     assert not breaches, f"gateway finds keys by the entry points tidegate.commands:{listed(breaches)}"
+
+
+def test_handlers_need_nothing_but_services(source: list[Module]) -> None:
+    """So a function's package needs neither the SFTP library nor the command."""
+    breaches = beyond_handlers(source)
+    assert not breaches, f"handlers parse, call a service, and return:{listed(breaches)}"
 
 
 def test_no_module_is_too_long(source: list[Module]) -> None:
@@ -373,10 +408,22 @@ def test_cryptography_is_for_core_alone() -> None:
     assert len(impure([Module("tidegate.ports.keys", text)])) == 1
 
 
-def test_an_arrow_to_keys_is_found() -> None:
+def test_an_arrow_out_of_gateway_is_found() -> None:
     """A name that merely starts alike is no breach."""
-    assert len(towards_keys([Module("tidegate.cli.main", "from tidegate_keys import partners")])) == 1
-    assert towards_keys([Module("tidegate_keys.a", "from tidegate_keys import partners")]) == []
+    assert len(out_of_gateway([Module("tidegate.cli.main", "from tidegate_keys import partners")])) == 1
+    assert len(out_of_gateway([Module("tidegate.assembly", "import tidegate_handlers.events")])) == 1
+    assert out_of_gateway([Module("tidegate_keys.a", "from tidegate_keys import partners")]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import tidegate_keys.keys", "from tidegate.cli.target import Target", "import yaml", "import boto3"],
+)
+def test_an_arrow_out_of_handlers_is_found(text: str) -> None:
+    """Neither keys nor the command nor a library passes; services, assembly and our log do."""
+    assert len(beyond_handlers([Module("tidegate_handlers.x", text)])) == 1
+    good = "import json\nimport structlog\nfrom tidegate.assembly import Backend\nimport tidegate_handlers"
+    assert beyond_handlers([Module("tidegate_handlers.x", good)]) == []
 
 
 def test_a_module_on_no_floor_is_found() -> None:

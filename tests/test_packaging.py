@@ -37,15 +37,16 @@ def entry_points(wheel: ZipFile) -> ConfigParser:
     return parser
 
 
-def test_the_wheel_brings_three_names(wheel: ZipFile) -> None:
-    """Two packages that bear our prefix and the metadata; no tests, config or docs beside them."""
-    assert {name.split("/")[0] for name in wheel.namelist()} == {"tidegate", "tidegate_keys", DIST_INFO}
+def test_the_wheel_brings_four_names(wheel: ZipFile) -> None:
+    """Three packages that bear our prefix and the metadata; no tests, config or docs beside them."""
+    ours = {"tidegate", "tidegate_handlers", "tidegate_keys"}
+    assert {name.split("/")[0] for name in wheel.namelist()} == ours | {DIST_INFO}
 
 
 def test_the_wheel_holds_every_module_of_the_rooms(wheel: ZipFile) -> None:
     """Nothing is left out by a pattern, and nothing stale is carried along."""
     held = {name for name in wheel.namelist() if name.endswith(".py")}
-    rooms = [ROOT / "gateway", ROOT / "keys"]
+    rooms = [ROOT / "gateway", ROOT / "handlers", ROOT / "keys"]
     assert held == {path.relative_to(room).as_posix() for room in rooms for path in room.rglob("*.py")}
 
 
@@ -55,7 +56,7 @@ def test_the_wheel_holds_no_tests_and_no_leavings(wheel: ZipFile) -> None:
     assert folders.isdisjoint({"tests", "__pycache__", ".tidegate"})
 
 
-@pytest.mark.parametrize("package", ["tidegate", "tidegate_keys"])
+@pytest.mark.parametrize("package", ["tidegate", "tidegate_handlers", "tidegate_keys"])
 def test_type_hints_are_announced(wheel: ZipFile, package: str) -> None:
     """A checker at the user's reads our hints only where py.typed lies."""
     assert f"{package}/py.typed" in wheel.namelist()

@@ -1,102 +1,39 @@
-"""The one place that knows boto3, asyncssh and our services: settings in, a gateway out."""
+"""Settings and a backend in, a gateway out: the one place that knows asyncssh and all of our services."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
-from tidegate.adapters.aws.clients import AwsClients, AwsEndpoint
-from tidegate.adapters.aws.directory import DynamoUserDirectory
-from tidegate.adapters.aws.leases import DynamoGatewayLeases
-from tidegate.adapters.aws.provision import Provisioner
-from tidegate.adapters.aws.s3 import S3ObjectStore
-from tidegate.adapters.aws.transfer_log import DynamoTransferLog
-from tidegate.adapters.clock import SystemClock
+from tidegate.backend import Backend, Keys, delivery_targets, delivery_worker, upload_routes
 from tidegate.core.behaviour import Behaviour
 from tidegate.core.deliveries import DeliveryTarget
 from tidegate.core.errors import GatewayError
 from tidegate.core.ids import new_gateway_id
 from tidegate.core.parts import PartSchedule
 from tidegate.core.paths import HomeTree
+from tidegate.core.sessions import Session
+from tidegate.faces.health import HealthListener, health_pages
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.services.browsing import Browsing
 from tidegate.services.buffers import BufferBudget
-from tidegate.services.deliveries import DeliverySettings, DeliveryWorker
 from tidegate.services.downloads import Downloads
 from tidegate.services.intake import Backends, Landing, Uploads
 from tidegate.services.leases import Lease
 from tidegate.services.logins import Logins
+from tidegate.services.renames import Renames
 from tidegate.services.sweep import Sweep, Sweeper
 from tidegate.services.uploads import UploadSettings
-from tidegate.services.users import Users
-from tidegate.settings.model import Settings
 
 if TYPE_CHECKING:
     from tidegate.faces.sftp.listener import SftpListener
 
 _log = structlog.get_logger("tidegate")
-
-
-def endpoint_of(settings: Settings) -> AwsEndpoint:
-    """Return where AWS is, as the adapters want it."""
-    aws = settings.aws
-    return AwsEndpoint(
-        region=aws.region,
-        endpoint_url=aws.endpoint_url,
-        access_key_id=aws.access_key_id.get_secret_value() if aws.access_key_id else None,
-        secret_access_key=aws.secret_access_key.get_secret_value() if aws.secret_access_key else None,
-        connect_timeout_seconds=aws.connect_timeout_seconds,
-        read_timeout_seconds=aws.read_timeout_seconds,
-        complete_timeout_seconds=aws.complete_timeout_seconds,
-        max_attempts=aws.max_attempts,
-        s3_concurrency=aws.s3_concurrency,
-    )
-
-
-class Backend:
-    """The adapters over one endpoint, as the gateway and the CLI both need them."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.clients = AwsClients(endpoint_of(settings))
-        self.clock = SystemClock()
-        self.provisioner = Provisioner(self.clients)
-        self.store = S3ObjectStore(self.clients)
-        self.directory = DynamoUserDirectory(self.clients, settings.tables.directory)
-        self.leases = DynamoGatewayLeases(self.clients, settings.tables.directory)
-        self.log = DynamoTransferLog(
-            self.clients,
-            settings.tables.transfers,
-            retention_days=settings.records.retention_days,
-            refused_login_retention_days=settings.records.refused_login_retention_days,
-        )
-
-    def users(self, server_id: str) -> Users:
-        return Users(self.directory, self.clock, server_id)
-
-    def close(self) -> None:
-        self.clients.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """KMS keys by their ARNs: aliases are resolved once, so that records name what was really used."""
-
-    landing: str | None
-    targets: dict[str, str | None]
-
-
-def delivery_targets(settings: Settings, keys: Keys) -> tuple[DeliveryTarget, ...]:
-    """Return the configured targets, with their keys resolved."""
-    return tuple(
-        DeliveryTarget(target.name, target.bucket, target.prefix, keys.targets[target.name])
-        for target in settings.deliveries.targets
-    )
 
 
 class Gateway:
@@ -108,41 +45,66 @@ class Gateway:
         behaviour: Behaviour,
         server_id: str,
         keys: Keys,
-        host_key_files: list[Path],
+        host_keys: Sequence[Path | bytes],
     ) -> None:
         settings = backend.settings
         self.backend = backend
         self.server_id = server_id
         self.gateway_id = new_gateway_id()
         targets = delivery_targets(settings, keys)
-        self.worker = self._worker(targets)
+        self.worker = delivery_worker(backend, self.gateway_id, targets)
         self.budget = BufferBudget(settings.uploads.buffer_budget_bytes)
         self.logins = Logins(backend.directory, backend.log, backend.clock, server_id)
         self.lease = Lease(
             backend.leases, backend.clock, server_id, self.gateway_id, settings.sweep.lease_seconds
         )
-        self.uploads = self._uploads(behaviour, Landing(keys.landing, targets))
+        self.routes = upload_routes(settings, keys)
+        self.renames = Renames(self._backends(), backend.log, self.routes)
+        self.uploads = self._uploads(behaviour, Landing(self.routes, targets))
         self.downloads = self._downloads()
-        self.listener = self._listener(behaviour, keys.landing, host_key_files)
+        self.listener = self._listener(behaviour, host_keys)
         self.sweeper = self._sweeper(targets)
+        self.health = self._health()
         self._background: list[asyncio.Task[None]] = []
+        self._is_draining = False
 
     async def start(self) -> None:
         """
-        Take the lease, listen and work.
+        Answer health checks, take the lease, listen and work.
 
         Raises:
             InvalidSettings: It cannot listen.
             GatewayError: The lease cannot be taken: then no record could be written either.
         """
-        await self.lease.tick()
-        await self.listener.start()
+        if self.health:
+            await self.health.start()
+            _log.info("health", port=self.health.port)
+        try:
+            await self.lease.tick()
+            await self.listener.start()
+        except BaseException:
+            self._stop_health()
+            raise
+        if self.backend.settings.deliveries.owner == "handlers":
+            _log.info("deliveries are left to handlers")
         self.resume_background()
 
+    def unready(self) -> list[str]:
+        """Say why no upload should be sent here now, a word for each reason; [] if there is none."""
+        reasons = {
+            "starting": not self.listener.has_started,
+            "draining": self._is_draining,
+            # Nothing could be recorded lately, so nothing will be accepted either.
+            "lease": not self.lease.is_fresh(),
+        }
+        return [reason for reason, holds in reasons.items() if holds]
+
     def resume_background(self) -> None:
-        """Deliver, renew the lease, sweep."""
+        """Renew the lease, sweep, and deliver, unless that is left to handlers."""
         if not self._background:
-            running = (self.worker.run(), self.lease.run(self.sweeper.wake), self.sweeper.run())
+            running = [self.lease.run(self.sweeper.wake), self.sweeper.run()]
+            if self.backend.settings.deliveries.owner == "embedded":
+                running.append(self.worker.run())
             self._background = [asyncio.create_task(each) for each in running]
 
     async def pause_background(self) -> None:
@@ -152,17 +114,31 @@ class Gateway:
         await asyncio.gather(*self._background, return_exceptions=True)
         self._background = []
 
-    async def stop(self, grace_seconds: float) -> None:
-        """Drain, then stop. On return every upload has ended and every record of it is written."""
-        _log.info("stopping", grace_seconds=grace_seconds, open_uploads=self.uploads.open_count)
-        await self.listener.drain(grace_seconds)
+    async def stop(self, hurried: asyncio.Event) -> None:
+        """
+        Say that no more is to be sent here, drain, then stop; how long, `shutdown` says.
+
+        On return every upload has ended and every record of it is written.
+
+        Args:
+            hurried: Once set, clients are not waited for any longer.
+        """
+        wanted = self.backend.settings.shutdown
+        self._is_draining = True
+        _log.info("stopping", grace_seconds=wanted.grace_seconds, open_uploads=self.uploads.open_count)
+        # Balancers need a moment to hear it, and must not meet a closed port before.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(hurried.wait(), wanted.notice_seconds)
+        await self.listener.drain(wanted.grace_seconds, hurried)
         await self.pause_background()
         await self.settled()
         with suppress(GatewayError):  # a lease that stays is one dead gateway more to be noticed
             await self.lease.forget(self.gateway_id)
+        self._stop_health()
 
     async def settled(self) -> None:
         """Return when nothing is left to be written behind a client's back."""
+        await self.renames.ended()
         await self.logins.recorded()
         await self.downloads.recorded()
 
@@ -173,24 +149,41 @@ class Gateway:
             backend.store, backend.log, backend.clock, self.gateway_id, budget, wanted.read_ahead_bytes
         )
 
-    def _listener(
-        self, behaviour: Behaviour, kms_key_id: str | None, host_key_files: list[Path]
-    ) -> SftpListener:
+    def _health(self) -> HealthListener | None:
+        wanted = self.backend.settings.health
+        pages = health_pages(self.unready)
+        return None if wanted.port is None else HealthListener(wanted.host, wanted.port, pages)
+
+    def _stop_health(self) -> None:
+        if self.health:
+            self.health.stop()
+
+    def _listener(self, behaviour: Behaviour, host_keys: Sequence[Path | bytes]) -> SftpListener:
         # Commands that only administer do without asyncssh, which takes longest to import.
         from tidegate.faces.sftp.listener import ListenerSettings, SftpListener  # noqa: PLC0415
 
-        def browsing(tree: HomeTree) -> Browsing:
-            return Browsing(tree, self.backend.store, kms_key_id)
+        def browsing(tree: HomeTree, session: Session) -> Browsing:
+            return Browsing(tree, session, self.backend.store, self.renames, self.routes)
 
         wanted = self.backend.settings.sftp
         return SftpListener(
-            FaceContext(self.server_id, behaviour, self.logins, self.uploads, self.downloads, browsing),
+            FaceContext(
+                self.server_id,
+                behaviour,
+                self.logins,
+                self.uploads,
+                self.downloads,
+                browsing,
+                self.routes,
+            ),
             ListenerSettings(
                 host=wanted.host,
                 port=wanted.port,
-                host_key_files=host_key_files,
+                host_keys=host_keys,
                 login_timeout_seconds=wanted.login_timeout_seconds,
                 extra_algorithms=wanted.extra_algorithms,
+                proxy_protocol_from=wanted.proxy_protocol_from,
+                proxy_protocol_timeout_seconds=wanted.proxy_protocol_timeout_seconds,
             ),
         )
 
@@ -199,6 +192,8 @@ class Gateway:
         sweep = Sweep(
             store=backend.store,
             log=backend.log,
+            rename_log=backend.log,
+            renames=self.renames,
             clock=backend.clock,
             lease=self.lease,
             targets=targets,
@@ -207,31 +202,18 @@ class Gateway:
         )
         return Sweeper(sweep, backend.settings.sweep.interval_seconds)
 
-    def _worker(self, targets: tuple[DeliveryTarget, ...]) -> DeliveryWorker:
-        backend, wanted = self.backend, self.backend.settings.deliveries
-        return DeliveryWorker(
-            backend.store,
-            backend.log,
-            backend.log,
-            backend.clock,
-            self.gateway_id,
-            targets,
-            DeliverySettings(
-                poll_interval_seconds=wanted.poll_interval_seconds,
-                lease_seconds=wanted.lease_seconds,
-                max_attempts=wanted.max_attempts,
-                concurrency=wanted.concurrency,
-            ),
-        )
+    def _backends(self) -> Backends:
+        backend = self.backend
+        return Backends(backend.store, backend.log, backend.clock, self.gateway_id, self.lease.is_fresh)
 
     def _uploads(self, behaviour: Behaviour, landing: Landing) -> Uploads:
-        backend, wanted = self.backend, self.backend.settings.uploads
+        wanted = self.backend.settings.uploads
         # A part may take no more than half the budget, or one large file would stop all others.
         largest = max(
             wanted.part_size_bytes, min(wanted.part_size_bytes * 90, wanted.buffer_budget_bytes // 2)
         )
         return Uploads(
-            Backends(backend.store, backend.log, backend.clock, self.gateway_id, self.lease.is_fresh),
+            self._backends(),
             self.budget,
             UploadSettings(
                 schedule=PartSchedule(wanted.part_size_bytes, largest),
@@ -243,22 +225,3 @@ class Gateway:
             one_writer=behaviour.one_writer,
             on_owed=self.worker.wake,
         )
-
-
-async def resolve_keys(backend: Backend, *, create: bool) -> Keys:
-    """
-    Return the ARNs behind the configured keys.
-
-    Args:
-        create: Make missing keys and aliases; otherwise a missing one raises `NotFound`.
-    """
-    resolve = backend.provisioner.ensure_key if create else backend.provisioner.key_arn
-
-    async def arn(key: str | None) -> str | None:
-        return await resolve(key) if key else None
-
-    settings = backend.settings
-    return Keys(
-        landing=await arn(settings.landing.kms_key),
-        targets={target.name: await arn(target.kms_key) for target in settings.deliveries.targets},
-    )

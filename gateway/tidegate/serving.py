@@ -2,22 +2,27 @@
 `tidegate serve` from start to end: the same gateway over AWS, or anything that speaks its APIs.
 
 Nothing is made here and nothing is guessed: what is missing is named, all of it at once, with the
-way to mend it.
+command that mends it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
+import shlex
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
-from tidegate.assembly import Backend, Gateway, Keys, resolve_keys
+from tidegate.adapters.aws.tables import transfers_table
+from tidegate.assembly import Gateway
+from tidegate.backend import Backend, Keys, resolve_keys
 from tidegate.core.errors import GatewayError, InvalidSettings, NotFound
 from tidegate.settings.loader import LoadedSettings
 from tidegate.settings.model import Settings
 from tidegate.settings.presets import behaviour_of
 from tidegate.settings.serving import check_for_serve
+from tidegate.settings.sources import SOURCE_VARIABLE
 from tidegate.signals import StopSignal
 
 T = TypeVar("T")
@@ -43,11 +48,11 @@ async def run_serve(loaded: LoadedSettings) -> None:
         assert settings.server_id is not None
         await backend.directory.register_server(settings.server_id)
         behaviour = behaviour_of(settings, settings.preset)
-        gateway = Gateway(backend, behaviour, settings.server_id, keys, list(settings.sftp.host_key_files))
+        gateway = Gateway(backend, behaviour, settings.server_id, keys, await host_keys_of(backend))
         await gateway.start()
         _tell(gateway)
         await stop.wait()
-        await gateway.stop(settings.shutdown.grace_seconds)
+        await gateway.stop(stop.hurried)
     finally:
         backend.close()
 
@@ -78,7 +83,15 @@ async def verified(backend: Backend, source: str) -> Keys:
             f"{source}: cannot tell whether {unknown.what} is there, at {where}: {unknown.error.detail}",
             hint=unknown.error.hint or "look at aws.region, aws.endpoint_url and the role's permissions",
         ) from unknown.error
-    raise InvalidSettings("\n".join(f"{source}: {problem}" for problem in problems))
+    mend = setup_command(source)
+    raise InvalidSettings("\n".join(f"{source}: {problem}; to mend it: {mend}" for problem in problems))
+
+
+def setup_command(source: str) -> str:
+    """Return the command that makes what is missing for this configuration."""
+    if source == SOURCE_VARIABLE:
+        return "tidegate setup"
+    return f"tidegate setup --config {'-' if source == 'standard input' else shlex.quote(source)}"
 
 
 class _NoAnswer(Exception):
@@ -89,28 +102,73 @@ class _NoAnswer(Exception):
 
 
 async def _missing(backend: Backend) -> AsyncIterator[str]:
-    settings, provisioner, landing = backend.settings, backend.provisioner, backend.settings.landing
-    if not await _answer(f"bucket {landing.bucket}", provisioner.has_bucket(landing.bucket)):
-        yield f"landing.bucket: bucket {landing.bucket} {_DOES_NOT_EXIST}"
-    elif not landing.allow_unversioned and not await _answer(
-        f"the versioning of bucket {landing.bucket}", provisioner.is_versioned(landing.bucket)
-    ):
-        yield (
-            f"bucket {landing.bucket} is not versioned: turn versioning on, or accept weaker promises with "
-            f"landing.allow_unversioned: true ({UNVERSIONED_WARNING})"
-        )
+    for look in (_lacking_buckets, _lacking_tables, _lacking_keys):
+        async for problem in look(backend):
+            yield problem
+
+
+async def _lacking_buckets(backend: Backend) -> AsyncIterator[str]:
+    settings, has_bucket = backend.settings, backend.provisioner.has_bucket
+    for setting, bucket in _upload_buckets(settings):
+        if not await _answer(f"bucket {bucket}", has_bucket(bucket)):
+            yield f"{setting}: bucket {bucket} {_DOES_NOT_EXIST}"
+        elif not settings.landing.allow_unversioned and not await _answer(
+            f"the versioning of bucket {bucket}", backend.provisioner.is_versioned(bucket)
+        ):
+            yield (
+                f"bucket {bucket} is not versioned: turn versioning on, or accept weaker promises with "
+                f"landing.allow_unversioned: true ({UNVERSIONED_WARNING})"
+            )
     for number, target in enumerate(settings.deliveries.targets):
-        if not await _answer(f"bucket {target.bucket}", provisioner.has_bucket(target.bucket)):
+        if not await _answer(f"bucket {target.bucket}", has_bucket(target.bucket)):
             yield f"deliveries.targets[{number}].bucket: bucket {target.bucket} {_DOES_NOT_EXIST}"
-    for setting, table in (
-        ("transfers", settings.tables.transfers),
-        ("directory", settings.tables.directory),
-    ):
-        if not await _answer(f"table {table}", provisioner.has_table(table)):
-            yield f"tables.{setting}: table {table} {_DOES_NOT_EXIST}"
-    for setting, key in _named_keys(settings):
-        if not await _answer(f"KMS key {key}", provisioner.key_arn(key)):
+
+
+def _upload_buckets(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "landing.bucket", settings.landing.bucket
+    said = {settings.landing.bucket}
+    for number, route in enumerate(settings.routes):
+        if route.bucket and route.bucket not in said:
+            said.add(route.bucket)
+            yield f"routes[{number}].bucket", route.bucket
+
+
+async def _lacking_tables(backend: Backend) -> AsyncIterator[str]:
+    tables, provisioner = backend.settings.tables, backend.provisioner
+    if not await _answer(f"table {tables.transfers}", provisioner.has_table(tables.transfers)):
+        yield f"tables.transfers: table {tables.transfers} {_DOES_NOT_EXIST}"
+    else:
+        asked = provisioner.lacking_indexes(transfers_table(tables.transfers))
+        for index in await _answer(f"the indexes of {tables.transfers}", asked) or ():
+            yield f"tables.transfers: table {tables.transfers} has no index {index}, or it is not built yet"
+    if not await _answer(f"table {tables.directory}", provisioner.has_table(tables.directory)):
+        yield f"tables.directory: table {tables.directory} {_DOES_NOT_EXIST}"
+    elif not backend.settings.sftp.host_key_files:
+        assert backend.settings.server_id is not None
+        ring = backend.host_keys(backend.settings.server_id)
+        if not await _answer("a host key", ring.kept()):
+            yield f"sftp.host_key_files: names none, and table {tables.directory} keeps no host key either"
+
+
+async def _lacking_keys(backend: Backend) -> AsyncIterator[str]:
+    for setting, key in _named_keys(backend.settings):
+        if not await _answer(f"KMS key {key}", backend.provisioner.key_arn(key)):
             yield f"{setting}: KMS key {key} {_DOES_NOT_EXIST}"
+
+
+async def host_keys_of(backend: Backend) -> Sequence[Path | bytes]:
+    """Return the files that are named, or the keys that all gateways of the server share."""
+    settings = backend.settings
+    if settings.sftp.host_key_files:
+        return settings.sftp.host_key_files
+    assert settings.server_id is not None
+    try:
+        return await backend.host_keys(settings.server_id).private_keys()
+    except GatewayError as error:
+        raise InvalidSettings(
+            f"the host keys in table {settings.tables.directory} cannot be opened: {error.detail}",
+            hint=error.hint or "allow kms:Decrypt on their KMS key: tidegate setup --policies DIR shows how",
+        ) from error
 
 
 async def _answer(what: str, asked: Awaitable[T]) -> T | None:
@@ -126,6 +184,9 @@ async def _answer(what: str, asked: Awaitable[T]) -> T | None:
 def _named_keys(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.landing.kms_key:
         yield "landing.kms_key", settings.landing.kms_key
+    for number, route in enumerate(settings.routes):
+        if route.kms_key:
+            yield f"routes[{number}].kms_key", route.kms_key
     for number, target in enumerate(settings.deliveries.targets):
         if target.kms_key:
             yield f"deliveries.targets[{number}].kms_key", target.kms_key

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tidegate.assembly import Backend
+from tidegate.backend import Backend
 from tidegate.cli.kinds import moment
 from tidegate.cli.output import at, output_option, print_rows
 from tidegate.cli.target import Target, target_options, with_backend

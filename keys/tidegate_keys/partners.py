@@ -6,11 +6,12 @@ from contextlib import suppress
 
 import click
 
-from tidegate.assembly import Backend
+from tidegate.backend import Backend
 from tidegate.cli.kinds import partner_name
 from tidegate.cli.output import output_option, print_json, print_members, print_rows
 from tidegate.cli.target import Target, announce, server_id_of, target_options, with_backend, with_users
 from tidegate.core.errors import GatewayError
+from tidegate.core.host_keys import HostKey, active
 from tidegate.core.paths import home_from_target
 from tidegate.core.users import User
 from tidegate.services.users import Users
@@ -80,13 +81,22 @@ def show(target: Target, name: str, for_partner: bool, output: str) -> None:
     user = with_users(target, work)
     members = user_members(user)
     if for_partner:
-        click.echo(for_partner_text(target, user))
+        kept = [] if target.facts or target.is_endpoint_only else with_backend(target, _kept_host_keys)
+        click.echo(for_partner_text(target, user, kept))
     elif output == "json":
         print_json(members)
     else:
         print_members({**members, "Keys": None})
         click.echo()
         print_rows(members["Keys"], KEY_COLUMNS, output, "no keys")
+
+
+async def _kept_host_keys(backend: Backend) -> list[HostKey]:
+    """Return the host keys that all gateways of the server show, if the configuration names no files."""
+    settings = backend.settings
+    if settings.sftp.host_key_files or settings.server_id is None:
+        return []
+    return active(await backend.host_keys(settings.server_id).kept())
 
 
 @partners.command(short_help="Remove a partner and its keys.")

@@ -243,11 +243,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., LocalRun]]:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """Start the command, with any words, in a directory of the test's own."""
+    """Start the command, with any words, in a directory of the test's own; several at once in one each."""
     started: list[Running] = []
 
-    def begin(*words: str, **more: str) -> Running:
-        started.append(Running(tmp_path, *words, **more))
+    def begin(*words: str, folder: Path = tmp_path, **more: str) -> Running:
+        folder.mkdir(exist_ok=True)
+        started.append(Running(folder, *words, **more))
         return started[-1]
 
     yield begin

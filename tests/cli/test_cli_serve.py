@@ -17,8 +17,8 @@ import yaml
 
 from tidegate.adapters.aws.tables import directory_table, transfers_table
 from tidegate.core.errors import InvalidSettings
-from tidegate.serving import run_serve
-from tidegate.settings import check_for_serve, load
+from tidegate.serving import run_serve, setup_command
+from tidegate.settings import load
 
 NUMBERS = itertools.count()
 SECRETS = {"KEY_ID": "AKIAEXAMPLE", "SECRET_KEY": "not-to-be-shown"}
@@ -79,6 +79,7 @@ def settings(account: str, moto_url: str, tmp_path: Path) -> dict[str, Any]:
         "landing": {"bucket": f"landing-{account}", "kms_key": f"alias/{account}"},
         "tables": {"transfers": f"transfers-{account}", "directory": f"directory-{account}"},
         "deliveries": {"targets": [{"name": "private", "bucket": f"private-{account}"}]},
+        "shutdown": {"grace_seconds": 30},
     }
 
 
@@ -193,7 +194,7 @@ MISSING = {
     ),
     "host keys": (
         ["sftp", "host_key_files", []],
-        "make it with `ssh-keygen -t ed25519 -N '' -f host_ed25519`",
+        "keeps no host key either; to mend it: tidegate setup --config serve.yaml",
     ),
     "preset": (["preset", None], "preset: serve must be told; write `preset: transfer-family`"),
     "server": (["server_id", None], "server_id: serve must be told; write `server_id: s-"),
@@ -239,6 +240,53 @@ def test_versioning_is_insisted_on(
     )
     assert "landing.allow_unversioned: true" in versioning
     assert "no-such-table does not exist" in table
+    assert {line.rpartition("; to mend it: ")[2] for line in (versioning, table)} == {
+        "tidegate setup --config serve.yaml"
+    }
+
+
+def test_a_table_without_an_index_is_refused(
+    refused: Callable[..., InvalidSettings], settings: dict[str, Any], aws: dict[str, Any], account: str
+) -> None:
+    """Work would never be found; the line ends with the command that makes the index."""
+    shape = transfers_table(f"blind-{account}")
+    shape["GlobalSecondaryIndexes"].pop()
+    shape["AttributeDefinitions"] = [
+        each for each in shape["AttributeDefinitions"] if each["AttributeName"] not in ("OpenWork", "DueAt")
+    ]
+    aws["dynamodb"].create_table(**shape)
+    settings["tables"]["transfers"] = shape["TableName"]
+    assert refused(settings).detail == (
+        f"serve.yaml: tables.transfers: table blind-{account} has no index open-work, or it is not built "
+        "yet; to mend it: tidegate setup --config serve.yaml"
+    )
+
+
+def test_buckets_of_routes_are_looked_at_too(
+    refused: Callable[..., InvalidSettings], settings: dict[str, Any], account: str
+) -> None:
+    """Uploads land there as well."""
+    settings["routes"] = [
+        {"name": "flat", "partners": ["acme"], "bucket": f"flat-{account}", "kms_key": "alias/no-such"},
+        {"name": "none", "bucket": "no-such-bucket"},
+    ]
+    versioning, missing, key = refused(settings).detail.splitlines()
+    assert f"bucket flat-{account} is not versioned" in versioning
+    assert "routes[1].bucket: bucket no-such-bucket does not exist" in missing
+    assert "routes[0].kms_key: KMS key alias/no-such does not exist" in key
+
+
+@pytest.mark.parametrize(
+    ("source", "command"),
+    [
+        ("a file.yaml", "tidegate setup --config 'a file.yaml'"),
+        ("standard input", "tidegate setup --config -"),
+        ("TIDEGATE_CONFIG", "tidegate setup"),
+    ],
+)
+def test_the_command_that_mends_can_be_pasted(source: str, command: str) -> None:
+    """Wherever the configuration came from."""
+    assert setup_command(source) == command
 
 
 def test_weaker_promises_are_repeated(
@@ -296,11 +344,3 @@ def test_a_taken_port_is_named(
     said = refused(settings)
     assert f"port {settings['sftp']['port']}" in said.detail
     assert "sftp.port" in said.hint
-
-
-def test_the_example_lacks_nothing_but_what_is_in_aws(tmp_path: Path) -> None:
-    """Of what `serve` can see without AWS, config/examples/serve.yaml lacks only the host key."""
-    example = Path(__file__).parent.parent.parent / "config" / "examples" / "serve.yaml"
-    with example.open() as unused:
-        problems = check_for_serve(load(str(example), {}, unused).settings)
-    assert [problem.split(":")[0] for problem in problems] == ["sftp.host_key_files[0]"]

@@ -15,9 +15,12 @@ from typing import Any
 
 import pytest
 
-from tidegate.assembly import Backend
+from tidegate.backend import Backend
 from tidegate.cli.target import resolve
 from tidegate.core.ids import GatewayId, new_log_id
+from tidegate.core.objects import META_TRANSFER_ID, Location, StoredObject
+from tidegate.core.renames import Rename, RenameStatus
+from tidegate.core.sessions import Session
 from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
 
 MEMBERS = [
@@ -222,7 +225,7 @@ def test_the_story_of_a_file_has_its_deliveries(tidegate: Callable[..., Any], re
         return story if story["Deliveries"][0]["Status"] == "DELIVERED" else None
 
     story = recorded.until(delivered)
-    assert list(story) == [*MEMBERS, "Deliveries"]
+    assert list(story) == [*MEMBERS, "Deliveries", "Renames"]
     assert list(story["Deliveries"][0]) == DELIVERY_MEMBERS
     assert story["Deliveries"][0]["DestinationBucket"] == "tidegate-private"
     assert story["Deliveries"][0]["VersionId"] == story["VersionId"]
@@ -318,3 +321,71 @@ def test_following_one_state_as_json(recorded: Any, backend: Backend, tmp_path: 
         assert (line["Path"], line["Status"]) == ("/in/slow.csv", "ABANDONED")
         assert list(line) == MEMBERS
         assert following.interrupted() == (0, "")
+
+
+# --- renames --------------------------------------------------------------------------------
+
+RENAME_MEMBERS = [
+    "RenameId",
+    "Status",
+    "UserName",
+    "Path",
+    "NewPath",
+    "ClientIp",
+    "SessionId",
+    "SourceBucket",
+    "ObjectKey",
+    "VersionId",
+    "ETag",
+    "DestinationBucket",
+    "DestinationKey",
+    "RequestedAt",
+    "Timestamp",
+    "GatewayId",
+    "Error",
+]
+
+
+def intended(backend: Backend, log_id: str, new_path: str) -> str:
+    """Put a rename on record, of a transfer or, without a LogID, of a foreign object; return its LogID."""
+    metadata = {META_TRANSFER_ID: log_id} if log_id else {}
+    stored = StoredObject(Location("tidegate-landing", "acme/a"), 1, '"e"', "v1", metadata=metadata)
+    session = Session("0123456789abcdef", "s-0123456789abcdef0", "acme", "192.0.2.7", "SSH-2.0-x", "SHA256:x")
+    target = Location("tidegate-landing", "acme/b")
+    rename = Rename.begun(
+        session, ("/a", new_path), stored, target, "*", GatewayId("gw-test"), datetime.now(UTC)
+    )
+    asyncio.run(backend.log.intend(rename))
+    asyncio.run(backend.log.settle_rename(rename.settled(RenameStatus.FAILED, datetime.now(UTC), "no")))
+    return rename.log_id
+
+
+def test_the_story_of_a_file_has_its_renames(
+    tidegate: Callable[..., Any], recorded: Any, backend: Backend
+) -> None:
+    """Below the deliveries, with nothing in a name that a terminal would obey; in JSON always a list."""
+    log_id = RECORDS[1].log_id
+    words = ("transfers", "show", log_id, *recorded.target)
+    assert tidegate(*words, "--output", "json").json["Renames"] == []
+    intended(backend, log_id, UGLY)
+    [rename] = tidegate(*words, "--output", "json").json["Renames"]
+    assert list(rename) == RENAME_MEMBERS
+    assert (rename["Path"], rename["NewPath"], rename["Status"]) == ("/a", UGLY, "FAILED")
+    said = tidegate(*words)
+    assert "NewPath" in said.out
+    assert said.out.replace("\n", "").isprintable()
+
+
+def test_of_a_file_that_came_in_another_way_what_is_known_is_shown(
+    tidegate: Callable[..., Any], recorded: Any, backend: Backend
+) -> None:
+    """Its renames, under a LogID without a transfer; what needs a transfer says that there is none."""
+    log_id = intended(backend, "", "/b")
+    words = (log_id, *recorded.target)
+    story = tidegate("transfers", "show", *words, "--output", "json").json
+    assert (story["LogID"], story["Deliveries"], len(story["Renames"])) == (log_id, [], 1)
+    said = tidegate("transfers", "show", *words)
+    assert (said.code, "no transfer is on record" in said.out, "/b" in said.out) == (0, True, True)
+    verified = tidegate("transfers", "verify", *words)
+    assert verified.code == 1
+    assert "no transfer is on record" in verified.err

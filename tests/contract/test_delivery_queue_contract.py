@@ -260,3 +260,143 @@ class TestSettle:
         await log.settle(replace(claimed, status=S.DELIVERED))
         assert await kept(log, vault) == vault
         assert await due_items(log, vault, now) == ["delivery#vault"]
+
+
+async def dead_items(log, of: Delivery) -> list[str]:
+    return [row.item for row in await log.dead(shard_of(of.log_id)) if row.log_id == of.log_id]
+
+
+async def die(log, delivery: Delivery, now) -> Delivery:
+    """Let a worker give this delivery up."""
+    claimed = await log.claim(delivery.log_id, delivery.target, ALICE, now, now + LEASE)
+    await log.settle(replace(claimed, status=S.DEAD, error="no bucket", timestamp=now))
+    return await kept(log, delivery)
+
+
+class TestDead:
+    async def test_in_its_own_shard(self, log, owing, now):
+        """A delivery given up is found in the shard of its LogID, and nothing else is."""
+        deliveries = [(await owing(archive={}, vault={}))[0] for _ in range(6)]
+        for each in deliveries:
+            await die(log, each, now)
+        for shard in range(OPEN_WORK_SHARDS):
+            ours = {(d.log_id, "delivery#archive") for d in deliveries if shard_of(d.log_id) == shard}
+            assert {(row.log_id, row.item) for row in await log.dead(shard)} == ours
+
+    async def test_no_work_for_anybody(self, log, delivery, now):
+        """What is found as DEAD is due to no worker, no record to sweep, and no rename."""
+        await die(log, delivery, now)
+        shard = shard_of(delivery.log_id)
+        assert await log.due(shard, now + 9 * LEASE) == []
+        assert await log.open_records(shard) == []
+        assert await log.pending_renames(shard) == []
+
+    @pytest.mark.parametrize("status", [S.PENDING, S.DELIVERED, S.SUPERSEDED, S.DISCARDED])
+    async def test_other_outcomes(self, log, delivery, now, status):
+        """A delivery that came to anything else is not among them."""
+        claimed = await log.claim(delivery.log_id, "archive", ALICE, now, now + LEASE)
+        await log.settle(replace(claimed, status=status, due_at=now))
+        assert await dead_items(log, delivery) == []
+
+
+class TestDeliveriesOf:
+    async def test_all_by_target(self, log, owing, now):
+        """All deliveries of a LogID are told, by target, as its story tells them."""
+        vault, archive = await owing(vault={}, archive={"status": S.HELD})
+        dead = await die(log, vault, now)
+        assert await log.deliveries_of(vault.log_id) == (archive, dead)
+
+    async def test_none(self, log, started):
+        """A transfer that owes nothing, and one that is not there, have none."""
+        assert await log.deliveries_of(started.log_id) == ()
+        assert await log.deliveries_of(new_log_id()) == ()
+
+
+class TestReplay:
+    async def test_is_due_again(self, log, delivery, now):
+        """A replayed delivery is PENDING, due then, as if never tried; its error stays to be read."""
+        dead = await die(log, delivery, now)
+        at = now + 3 * LEASE
+        replayed = await log.replay(delivery.log_id, "archive", at)
+        assert replayed == replace(dead, status=S.PENDING, attempts=0, due_at=at, timestamp=at)
+        assert replayed.error == "no bucket"
+        assert await kept(log, delivery) == replayed
+        assert await dead_items(log, delivery) == []
+        assert await due_items(log, delivery, at - SECOND) == []
+        assert await due_items(log, delivery, at) == ["delivery#archive"]
+
+    async def test_may_die_again(self, log, delivery, now):
+        """A replayed delivery is claimed under a higher fence, and may be given up and replayed again."""
+        await die(log, delivery, now)
+        for fence in (2, 3):
+            await log.replay(delivery.log_id, "archive", now)
+            dead = await die(log, delivery, now)
+            assert (dead.lease_fence, dead.attempts) == (fence, 1)
+            assert await dead_items(log, delivery) == ["delivery#archive"]
+
+    async def test_exactly_one(self, log, delivery, now):
+        """Of several that replay one delivery at once, one did it."""
+        await die(log, delivery, now)
+        attempts = [log.replay(delivery.log_id, "archive", now) for _ in range(5)]
+        outcomes = await asyncio.gather(*attempts, return_exceptions=True)
+        assert sorted(type(each).__name__ for each in outcomes) == ["ChangedMeanwhile"] * 4 + ["Delivery"]
+
+    @pytest.mark.parametrize("status", [S.PENDING, S.HELD, S.DELIVERED, S.SUPERSEDED, S.DISCARDED])
+    async def test_only_what_is_dead(self, log, owing, now, status):
+        """Nothing but a DEAD delivery can be replayed."""
+        (delivery,) = await owing(archive={"status": status})
+        with pytest.raises(ChangedMeanwhile):
+            await log.replay(delivery.log_id, "archive", now + LEASE)
+        assert await kept(log, delivery) == delivery
+
+    async def test_the_worker_that_gave_it_up(self, log, delivery, now):
+        """The claim that ended in DEAD settles and renews nothing after a replay."""
+        claimed = await log.claim(delivery.log_id, "archive", ALICE, now, now + LEASE)
+        await log.settle(replace(claimed, status=S.DEAD))
+        replayed = await log.replay(delivery.log_id, "archive", now)
+        with pytest.raises(ChangedMeanwhile):
+            await log.settle(replace(claimed, status=S.DEAD))
+        with pytest.raises(ChangedMeanwhile):
+            await log.renew(claimed, now + 9 * LEASE)
+        assert await kept(log, delivery) == replayed
+
+
+class TestDiscard:
+    @pytest.mark.parametrize("status", [S.DEAD, S.HELD, S.PENDING])
+    async def test_ends_it(self, log, owing, now, status):
+        """What is given up by hand is DISCARDED with the reason, and neither due nor DEAD any more."""
+        (delivery,) = await owing(archive={"status": status})
+        discarded = await log.discard(delivery.log_id, "archive", "sent by mail", now + LEASE)
+        assert discarded == replace(delivery, status=S.DISCARDED, error="sent by mail", timestamp=now + LEASE)
+        assert await kept(log, delivery) == discarded
+        assert await due_items(log, delivery, now + 9 * LEASE) == []
+        assert await dead_items(log, delivery) == []
+        assert await log.claim(delivery.log_id, "archive", ALICE, now + LEASE, now + 2 * LEASE) is None
+
+    @pytest.mark.parametrize("status", [S.DELIVERED, S.SUPERSEDED, S.DISCARDED])
+    async def test_not_what_has_ended(self, log, owing, now, status):
+        """A delivery that has ended stays as it ended."""
+        (delivery,) = await owing(archive={"status": status})
+        with pytest.raises(ChangedMeanwhile):
+            await log.discard(delivery.log_id, "archive", "why", now)
+        assert await kept(log, delivery) == delivery
+
+    async def test_not_while_a_worker_has_it(self, log, delivery, now):
+        """A delivery under way is its worker's; when the lease has run out, it may be given up."""
+        claimed = await log.claim(delivery.log_id, "archive", ALICE, now, now + LEASE)
+        with pytest.raises(ChangedMeanwhile):
+            await log.discard(delivery.log_id, "archive", "why", now + LEASE - SECOND)
+        assert await kept(log, delivery) == claimed
+        discarded = await log.discard(delivery.log_id, "archive", "why", now + LEASE)
+        assert (discarded.status, discarded.lease_owner) == (S.DISCARDED, None)
+        with pytest.raises(ChangedMeanwhile):
+            await log.settle(replace(claimed, status=S.DELIVERED))
+
+    async def test_not_there(self, log, delivery, now):
+        """What does not exist can be neither discarded nor replayed, and does not come to exist."""
+        for log_id, target in ((delivery.log_id, "elsewhere"), (new_log_id(), "archive")):
+            with pytest.raises(ChangedMeanwhile):
+                await log.discard(log_id, target, "why", now)
+            with pytest.raises(ChangedMeanwhile):
+                await log.replay(log_id, target, now)
+        assert await log.deliveries_of(delivery.log_id) == (delivery,)

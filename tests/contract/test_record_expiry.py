@@ -105,6 +105,15 @@ async def test_of_a_delivery_settled(log, started, complete, expiry, now, status
     assert expiry(started.log_id, "delivery#archive") == expected
 
 
+async def test_of_a_delivery_discarded(log, started, complete, expiry, now):
+    """A delivery that was given up by hand expires from then; one that is replayed does not."""
+    await complete(started, D.DEAD)
+    await log.replay(started.log_id, "archive", now)
+    assert expiry(started.log_id, "delivery#archive") is None
+    await log.discard(started.log_id, "archive", "why", now + HOUR)
+    assert expiry(started.log_id, "delivery#archive") == items.expiry(now + HOUR, 400)
+
+
 async def test_of_a_refused_login(log, expiry, now):
     """A refused login expires by its own, shorter retention."""
     refused = RefusedLogin(new_log_id(), "s-1", "acme", "192.0.2.7", "", "", "no such key", now)

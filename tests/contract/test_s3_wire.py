@@ -31,10 +31,11 @@ from cryptography.x509.oid import NameOID
 
 from tidegate.adapters.aws.clients import AwsClients, AwsEndpoint
 from tidegate.adapters.aws.s3 import S3ObjectStore
-from tidegate.core.errors import GatewayError, NotFound, StoreUnavailable
+from tidegate.core.errors import ChangedMeanwhile, GatewayError, NotFound, StoreUnavailable
 from tidegate.core.ids import UploadId
 from tidegate.core.limits import MIB
-from tidegate.core.objects import Location, NewObject, PartReceipt, StoredObject
+from tidegate.core.objects import Location, NewObject, PartReceipt, StoredObject, WholeObject
+from tidegate.ports.objects import NOTHING
 
 KEY = Location("landing", "in/a.csv")
 NEW = NewObject(KEY, None, {"tidegate-transfer-id": "01abc"})
@@ -291,9 +292,41 @@ async def test_starting_an_upload_is_sent_once(wire, store, said):
     assert len(wire.received) == 1
 
 
+COPIED = b'<CopyObjectResult><ETag>"c"</ETag></CopyObjectResult>'
+
+
+@pytest.mark.parametrize(
+    ("replacing", "asked"),
+    [(None, {}), (NOTHING, {"if-none-match": "*"}), ('"old"', {"if-match": '"old"'})],
+    ids=["no matter", "nothing", "an ETag"],
+)
+async def test_a_copy_says_what_it_may_replace(wire, store, replacing, asked):
+    """The condition goes to S3 with the copy, so that it is judged at the moment the copy takes effect."""
+    wire.say(answer(200, COPIED))
+    await store.copy(STORED, NEW, replacing=replacing)
+    (request,) = wire.received
+    conditions = {
+        name: request.headers[name] for name in ("if-match", "if-none-match") if name in request.headers
+    }
+    assert conditions == asked
+    assert request.headers["x-amz-copy-source-if-match"] == '"e"'
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(412, "PreconditionFailed"), (409, "ConditionalRequestConflict")]
+)
+async def test_a_condition_that_does_not_hold(wire, store, status, code):
+    """S3's refusal of a condition, and of two at once, is ChangedMeanwhile, and is not sent again."""
+    wire.say(answer(status, f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()))
+    with pytest.raises(ChangedMeanwhile):
+        await store.copy(STORED, NEW, replacing=NOTHING)
+    assert len(wire.received) == 1
+
+
 RECEIPTS = [PartReceipt(1, '"e"', crc32(b"body"))]
+WHOLE = WholeObject(4, crc32(b"body"))
 ASKS = {
-    "complete": lambda store: store.complete_multipart(KEY, UPLOAD, RECEIPTS),
+    "complete": lambda store: store.complete_multipart(KEY, UPLOAD, RECEIPTS, WHOLE),
     "copy": lambda store: store.copy(STORED, NEW),
 }
 
@@ -317,7 +350,7 @@ async def test_complete_after_an_error_that_says_200(wire, store):
     """Completing is tried again after an error in a 200, and what it made is looked at."""
     head = answer(200, b"", declared=4, Last_Modified="Fri, 02 Jan 2026 03:04:05 GMT", x_amz_version_id="v1")
     wire.say(answer(200, ERROR), answer(200, COMPLETED), head)
-    stored = await store.complete_multipart(KEY, UPLOAD, RECEIPTS)
+    stored = await store.complete_multipart(KEY, UPLOAD, RECEIPTS, WHOLE)
     assert (stored.size, stored.version_id) == (4, "v1")
     assert [request.line.split()[0] for request in wire.received] == ["POST", "POST", "HEAD"]
 

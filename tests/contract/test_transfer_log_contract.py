@@ -12,6 +12,7 @@ import pytest
 from tidegate.core.deliveries import DeliveryTarget, owed
 from tidegate.core.errors import ChangedMeanwhile, IllegalTransition, NotFound
 from tidegate.core.ids import GatewayId, new_log_id
+from tidegate.core.imports import NOBODY
 from tidegate.core.limits import S3_MAX_OBJECT_BYTES
 from tidegate.core.objects import Location, StoredObject
 from tidegate.core.transfers import OPEN_STATUSES, Content, Direction, TransferQuery, TransferStatus
@@ -106,6 +107,42 @@ class TestStart:
         with pytest.raises(ChangedMeanwhile):
             await log.start(replace(started, path="/other", **changes))
         assert await log.story(started.log_id) == Story(started, ())
+
+
+class TestStartCompleted:
+    async def test_record_and_deliveries(self, log, transfer, now):
+        """Both are there at once, the record is an end, and what it owes is due."""
+        record = transfer(direction=Direction.IMPORT, status=S.COMPLETED, delivery_targets=("a", "b"))
+        deliveries = deliveries_of(record, "a", "b", at=now)
+        await log.start_completed(record, deliveries)
+        assert await log.story(record.log_id) == Story(record, deliveries)
+        assert not [each for shard in range(16) for each in await log.open_records(shard)]
+        due = [work.item for shard in range(16) for work in await log.due(shard, now)]
+        assert sorted(due) == ["delivery#a", "delivery#b"]
+
+    async def test_again(self, log, transfer, now):
+        """A second one of the LogID is ChangedMeanwhile, and leaves record and deliveries as they were."""
+        record = transfer(direction=Direction.IMPORT, status=S.COMPLETED, delivery_targets=("a",))
+        deliveries = deliveries_of(record, "a", at=now)
+        await log.start_completed(record, deliveries)
+        claimed = await log.claim(record.log_id, "a", GatewayId("gw-1"), now, now + LATER)
+        for again in (record, replace(record, gateway_id=GatewayId("gw-other"))):
+            with pytest.raises(ChangedMeanwhile):
+                await log.start_completed(again, deliveries)
+        assert await log.story(record.log_id) == Story(record, (claimed,))
+
+    async def test_of_an_open_record(self, log, started, now):
+        """What somebody has started is not completed in this way."""
+        with pytest.raises(ChangedMeanwhile):
+            await log.start_completed(started.moved(S.COMPLETED, now), deliveries_of(started, "a", at=now))
+        assert await log.story(started.log_id) == Story(started, ())
+
+    async def test_is_found_among_nobodys(self, log, transfer):
+        """What is on record under no user's name is listed by day, and by that name."""
+        record = transfer(direction=Direction.IMPORT, status=S.COMPLETED, user_name=NOBODY)
+        await log.start_completed(record, ())
+        assert await found(log) == [record]
+        assert await found(log, user_name=NOBODY) == [record]
 
 
 class TestOwnership:

@@ -16,11 +16,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import costs
+
 from tidegate.adapters.aws.tables import directory_table, transfers_table
-from tidegate.core import deliveries, parts, transfers
+from tidegate.core import deliveries, parts, renames, transfers
 from tidegate.core.behaviour import PRESETS, Behaviour
 from tidegate.core.limits import GIB, MIB, S3_MAX_OBJECT_BYTES, TIB
 from tidegate.core.parts import PartSchedule
+from tidegate.core.policies import Estate, administrator_policy, gateway_policy, handlers_policy, sweep_policy
+from tidegate.core.resource_policies import Document
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 _PART_BYTES = 8 * MIB  # the default of uploads.part_size_bytes
@@ -85,15 +89,50 @@ def create_table(shape: Mapping[str, object]) -> str:
     return f"```json\n{{\n{members}\n}}\n```\n"
 
 
+_KEY = "arn:aws:kms:eu-central-1:111122223333:key/{}-KEY-ID"
+# That of the configuration in docs/serve.md.
+EXAMPLE = Estate(
+    region="eu-central-1",
+    account="111122223333",
+    landing=("example-landing",),
+    landing_keys=(_KEY.format("LANDING"),),
+    targets=(("example-private", ""),),
+    target_keys=(_KEY.format("TARGET"),),
+    transfers="tidegate-transfers",
+    directory="tidegate-directory",
+    host_keys_key=_KEY.format("LANDING"),
+    server_id="s-0123456789abcdef0",
+)
+
+
+def policy(document: Document) -> str:
+    """Return a policy document as a block."""
+    return f"```json\n{json.dumps(document, indent=2)}\n```\n"
+
+
+def _beyond(document: Document, other: Document) -> Document:
+    """Return the statements that only the first of two policies has."""
+    return {
+        **document,
+        "Statement": [each for each in document["Statement"] if each not in other["Statement"]],
+    }
+
+
 GENERATED = {
     "transfer states": lambda: state_table(transfers.TRANSITIONS),
     "delivery states": lambda: state_table(deliveries.TRANSITIONS),
+    "rename states": lambda: state_table(renames.TRANSITIONS),
     "presets": preset_table,
     "parts": part_table,
     "largest files": largest_table,
     "indexes": index_table,
     "transfers table": lambda: create_table(transfers_table("tidegate-transfers")),
     "directory table": lambda: create_table(directory_table("tidegate-directory")),
+    "gateway policy": lambda: policy(gateway_policy(EXAMPLE)),
+    "handlers policy": lambda: policy(handlers_policy(EXAMPLE)),
+    "sweep rights": lambda: policy(_beyond(sweep_policy(EXAMPLE), handlers_policy(EXAMPLE))),
+    "administrator policy": lambda: policy(administrator_policy(EXAMPLE)),
+    **costs.GENERATED,
 }
 
 

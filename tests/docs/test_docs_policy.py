@@ -1,11 +1,14 @@
-"""The policies in docs/serve.md against the calls the adapters make."""
+"""The policies in the pages, and of those who run `setup`, against the calls the adapters make."""
 
 from __future__ import annotations
 
 import ast
 import json
 
+from diagrams import EXAMPLE
 from docs_pages import ROOT, blocks, text_of
+
+from tidegate.core.policies import setup_policy
 
 # What AWS asks for each call. Source: Service Authorization Reference; S3 API Reference.
 ACTIONS = {
@@ -32,11 +35,17 @@ ACTIONS = {
     "get_item": {"dynamodb:GetItem"},
     "delete_item": {"dynamodb:DeleteItem"},
     "scan": {"dynamodb:Scan"},
+    "decrypt": {"kms:Decrypt"},
+    "encrypt": {"kms:Encrypt"},
+    "get_caller_identity": set(),  # everybody may ask who they are
+    "generate_data_key": {"kms:GenerateDataKey"},
     # The members of a transaction are authorised one by one.
     "transact_write_items": {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"},
 }
 # Making what is missing, and emptying what is full: `serve` never does.
+# `encrypt` closes host keys, which `setup` alone does.
 LOCAL_ONLY = {
+    "encrypt",
     "create_alias",
     "create_bucket",
     "create_key",
@@ -47,14 +56,61 @@ LOCAL_ONLY = {
     "update_continuous_backups",
     "update_time_to_live",
 }
-_CLIENT_NAMES = {"s3", "s3_patient", "s3_once", "dynamodb", "kms"}
+# What AWS asks for the calls that only `setup` makes.
+SETUP_ACTIONS = {
+    "head_bucket": {"s3:ListBucket"},
+    "create_bucket": {"s3:CreateBucket", "s3:PutBucketOwnershipControls"},
+    "get_public_access_block": {"s3:GetBucketPublicAccessBlock"},
+    "put_public_access_block": {"s3:PutBucketPublicAccessBlock"},
+    "get_bucket_ownership_controls": {"s3:GetBucketOwnershipControls"},
+    "put_bucket_ownership_controls": {"s3:PutBucketOwnershipControls"},
+    "get_bucket_versioning": {"s3:GetBucketVersioning"},
+    "put_bucket_versioning": {"s3:PutBucketVersioning"},
+    "get_bucket_encryption": {"s3:GetEncryptionConfiguration"},
+    "put_bucket_encryption": {"s3:PutEncryptionConfiguration"},
+    "get_bucket_policy": {"s3:GetBucketPolicy"},
+    "put_bucket_policy": {"s3:PutBucketPolicy"},
+    "get_bucket_lifecycle_configuration": {"s3:GetLifecycleConfiguration"},
+    "put_bucket_lifecycle_configuration": {"s3:PutLifecycleConfiguration"},
+    "get_object_lock_configuration": {"s3:GetBucketObjectLockConfiguration"},
+    "put_object_lock_configuration": {"s3:PutBucketObjectLockConfiguration"},
+    "get_bucket_notification_configuration": {"s3:GetBucketNotification"},
+    "put_bucket_notification_configuration": {"s3:PutBucketNotification"},
+    "describe_key": {"kms:DescribeKey"},
+    "create_key": {"kms:CreateKey", "kms:TagResource"},
+    "create_alias": {"kms:CreateAlias"},
+    "get_key_rotation_status": {"kms:GetKeyRotationStatus"},
+    "enable_key_rotation": {"kms:EnableKeyRotation"},
+    "get_key_policy": {"kms:GetKeyPolicy"},
+    "describe_table": {"dynamodb:DescribeTable"},
+    "create_table": {"dynamodb:CreateTable", "dynamodb:TagResource", "kms:CreateGrant"},
+    "update_table": {"dynamodb:UpdateTable"},
+    "describe_continuous_backups": {"dynamodb:DescribeContinuousBackups"},
+    "update_continuous_backups": {"dynamodb:UpdateContinuousBackups"},
+    "describe_time_to_live": {"dynamodb:DescribeTimeToLive"},
+    "update_time_to_live": {"dynamodb:UpdateTimeToLive"},
+    "get_role": {"iam:GetRole"},
+    "create_role": {"iam:CreateRole", "iam:TagRole"},
+    "update_assume_role_policy": {"iam:UpdateAssumeRolePolicy"},
+    "get_role_policy": {"iam:GetRolePolicy"},
+    "put_role_policy": {"iam:PutRolePolicy"},
+    "list_role_policies": {"iam:ListRolePolicies"},
+    "list_attached_role_policies": {"iam:ListAttachedRolePolicies"},
+    "get_policy": {"iam:GetPolicy"},
+    "get_policy_version": {"iam:GetPolicyVersion"},
+    # Everybody may ask who they are.
+    "get_caller_identity": set(),
+}
+# Of the directory table, and of KMS: host keys are kept there.
+_HOST_KEY_ACTIONS = {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "kms:Encrypt"}
+_CLIENT_NAMES = {"s3", "s3_patient", "s3_once", "dynamodb", "kms", "iam", "sts"}
 _NO_CALLS = {"get_paginator", "get_waiter", "close"}
 
 
-def aws_calls() -> set[str]:
-    """Return the names of all calls to AWS in the adapters, those by paginators included."""
+def aws_calls(folder: str = "gateway/tidegate/adapters/aws") -> set[str]:
+    """Return the names of all calls to AWS in the adapters of a folder, those by paginators included."""
     found = set()
-    for path in (ROOT / "gateway/tidegate/adapters/aws").glob("*.py"):
+    for path in (ROOT / folder).glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and _name(node.value) in _CLIENT_NAMES:
                 found.add(node.attr)
@@ -71,10 +127,7 @@ def policy_actions() -> dict[str, set[str]]:
     """Return the actions of each statement of the policies in docs/serve.md, by its Sid."""
     documents = [json.loads(block) for block in blocks(text_of("docs/serve.md"), "json")]
     statements = [statement for document in documents for statement in document.get("Statement", ())]
-    return {
-        each["Sid"]: {each["Action"]} if isinstance(each["Action"], str) else set(each["Action"])
-        for each in statements
-    }
+    return {each["Sid"]: set(each["Action"]) for each in statements}
 
 
 def test_the_policy_allows_every_call_of_the_adapters() -> None:
@@ -84,7 +137,20 @@ def test_the_policy_allows_every_call_of_the_adapters() -> None:
     allowed = set().union(*policy_actions().values())
     needed = set().union(*(ACTIONS[call] for call in calls))
     assert needed <= allowed
-    assert allowed - needed == {"kms:GenerateDataKey", "kms:Decrypt"}  # S3 makes these calls for us
+    # S3 makes the calls to KMS for us, and reads and writes tags when it copies.
+    assert {action for action in allowed - needed if "Tagging" not in action} <= {
+        "kms:GenerateDataKey",
+        "kms:Decrypt",
+    }
+
+
+def test_whoever_runs_setup_is_allowed_every_call_of_it() -> None:
+    """And nothing besides."""
+    calls = aws_calls("gateway/tidegate/adapters/aws/account")
+    assert calls <= SETUP_ACTIONS.keys(), "say above what AWS asks for these"
+    statements = setup_policy(EXAMPLE, ["tidegate-gateway"])["Statement"]
+    allowed = set().union(*(each["Action"] for each in statements))
+    assert allowed == _HOST_KEY_ACTIONS.union(*(SETUP_ACTIONS[call] for call in calls))
 
 
 def test_the_policy_of_the_gateway_deletes_no_record() -> None:

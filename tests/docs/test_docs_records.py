@@ -8,10 +8,15 @@ import pytest
 from docs_pages import first_column, sections, text_of
 
 from tidegate.adapters.aws import directory_items, items
+from tidegate.adapters.aws.host_keys import host_key_item
+from tidegate.adapters.aws.renames import rename_item
 from tidegate.core import objects
 from tidegate.core.deliveries import Delivery, DeliveryStatus
+from tidegate.core.host_keys import HostKey
 from tidegate.core.ids import GatewayId, KeyId, LogId
-from tidegate.core.objects import Location
+from tidegate.core.objects import Location, StoredObject
+from tidegate.core.renames import Rename, RenameStatus
+from tidegate.core.sessions import Session
 from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
 from tidegate.core.users import Home, HomeDirectoryType, Mapping, RefusedLogin, SshPublicKey, User
 
@@ -54,6 +59,14 @@ def delivery_attributes() -> set[str]:
     return set(items.delivery_item(delivery)) | {"ExpiresAt"}
 
 
+def rename_attributes() -> set[str]:
+    session = Session("0123456789abcdef", "s-0123456789abcdef0", "acme", "192.0.2.7", "SSH-2.0-x", "SHA256:x")
+    stored = StoredObject(Location("landing", "x"), 1, '"x"', None)
+    target = Location("landing", "y")
+    rename = Rename.begun(session, ("/x", "/y"), stored, target, "*", GatewayId("gw-1"), NOW)
+    return set(rename_item(rename)) | {"ExpiresAt"}
+
+
 def login_attributes() -> set[str]:
     refused = RefusedLogin("0" * 26, "s-0123456789abcdef0", "x", "192.0.2.7", "x", "SHA256:x", "x", NOW)
     return set(items.login_item(refused, 90))
@@ -66,12 +79,15 @@ LARGE_HOME = Home(
     HomeDirectoryType.LOGICAL, "/", tuple(Mapping(f"/{n}", f"/landing/{'x' * 900}{n}") for n in range(400))
 )
 KEY = SshPublicKey(KeyId("key-1"), "ssh-ed25519 AAAA", "SHA256:x", "", NOW)
+HOST_KEY = HostKey("hostkey-1", "ssh-ed25519", "SHA256:x", NOW, "x", "arn:aws:kms:x", "ssh-ed25519 AAAA")
 USER = User("s-0123456789abcdef0", "acme", USER_HOME, NOW, (KEY,))
 
 WRITTEN = {
     "Item `transfer`": transfer_attributes,
     "Item `delivery#<target>`": delivery_attributes,
+    "Item `rename#<id>`": rename_attributes,
     "Item `login`": login_attributes,
+    "Item `host-key#HOSTKEYID`": lambda: set(host_key_item(USER.server_id, HOST_KEY, b"x")),
     "Item `user#NAME`": lambda: set(directory_items.user_item(USER, "g", STORED_HOME, NOW)),
     # Addition is put on by the adapter, when a key is added to a user that is there.
     "Item `user#NAME#key#GENERATION#KEYID`": lambda: {
@@ -102,9 +118,12 @@ def test_metadata_on_objects_is_documented() -> None:
     [
         ("What an upload's state means", TransferStatus),
         ("What a delivery's state means", DeliveryStatus),
+        ("What a rename's state means", RenameStatus),
     ],
 )
-def test_every_state_is_explained(heading: str, states: type[TransferStatus | DeliveryStatus]) -> None:
+def test_every_state_is_explained(
+    heading: str, states: type[TransferStatus | DeliveryStatus | RenameStatus]
+) -> None:
     """Besides the arrows, docs/transfers.md says of each state what it means."""
     section = sections(text_of("docs/transfers.md"))[heading].split("<!-- generated")[0]
     assert set(first_column(section)) == {state.value for state in states}

@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 
+import asyncssh
 import pytest
 
 from support.fault_house import LEASE_SECONDS, Gateway, House, Told, wait_until
-from support.fault_proxy import Action, Forward, Reply, Request, cut_before, lose_answer, refuse
+from support.fault_proxy import Action, Forward, Gate, Reply, Request, Rule, cut_before, lose_answer, refuse
 
 SMALL = b"date;amount\n" * 1000
 LARGE = bytes(range(256)) * 256 * 81  # 5 MiB and a little: a part and a rest
@@ -228,3 +229,124 @@ def sweep_twice(house: House) -> None:
     began = time.monotonic()
     wait_until(lambda: time.monotonic() - began > 2 * LEASE_SECONDS, "a lease has passed")
     house.proxy.wait_for("dynamodb.UpdateItem", seen + 8)
+
+
+# --- leases and looking for work --------------------------------------------------------------
+
+
+def renewals_of(gateway_id: str) -> Callable[[Request], bool]:
+    """Match the renewals of a gateway's own lease; of all gateways' if the id is empty."""
+    return saying(b"ADD LeaseCounter", f"gateway#{gateway_id}".encode())
+
+
+async def send_while(
+    house: House, gateway: Gateway, path: str, plant: Callable[[str], None], seconds: float
+) -> Told:
+    """Send half a file, plant faults for the gateway that takes it, wait, lift them, and send the rest."""
+    told = Told(path, SMALL, acknowledged=False)
+    house.told.append(told)
+    try:
+        async with gateway.client() as connection, connection.start_sftp_client() as sftp:
+            file = await sftp.open(path, "wb")
+            await file.write(SMALL[:100])
+            plant(house.uploads(path)[0]["GatewayId"])
+            began = time.monotonic()
+            await asyncio.to_thread(
+                wait_until, lambda: time.monotonic() - began > seconds, "the fault has lasted"
+            )
+            house.proxy.clear()
+            await asyncio.to_thread(sweep_twice, house)
+            await file.write(SMALL[100:], 100)
+            await file.close()
+            told.acknowledged = True
+    except (asyncssh.Error, OSError) as error:
+        told.refusal = str(error)
+    return told
+
+
+@pytest.mark.lengthy
+async def test_no_lease_can_be_renewed(house: House, gateway: Gateway) -> None:
+    """All else works, renewing does not, for five leases: nobody is dead, and the upload is acknowledged."""
+    await asyncio.to_thread(house.living, 2)
+    rules: list[Rule] = []
+
+    def plant(_gateway_id: str) -> None:
+        rules.append(house.proxy.on("dynamodb.UpdateItem", FAULTS["throttled"], only=renewals_of("")))
+
+    # Each renewal is sent twice, with a pause between: in less time too few of them fail to show anything.
+    told = await send_while(house, gateway, "/no-lease.csv", plant, 5 * LEASE_SECONDS)
+    assert rules[0].fired >= 10
+    assert told.acknowledged, told.refusal
+    await asyncio.to_thread(house.check, 60)
+    [record] = house.uploads(told.path)
+    assert (record["Status"], record["Fence"]) == ("COMPLETED", 1)
+
+
+@pytest.mark.lengthy
+async def test_one_gateway_alone_cannot_renew(house: House, gateway: Gateway) -> None:
+    """The others must take it for dead and end its upload; its client is told, and sends it again."""
+    await asyncio.to_thread(house.living, 2)
+    path = "/alone.csv"
+
+    def plant(gateway_id: str) -> None:
+        house.proxy.on("dynamodb.UpdateItem", cut_before, only=renewals_of(gateway_id))
+
+    told = await send_while(house, gateway, path, plant, 3 * LEASE_SECONDS)
+    assert not told.acknowledged
+    await asyncio.to_thread(house.check, 60)
+    assert [record["Status"] for record in house.uploads(path)] == ["ABANDONED"]
+    assert (await house.put(gateway, path, SMALL)).acknowledged
+    await asyncio.to_thread(house.check, 60)
+
+
+@pytest.mark.lengthy
+async def test_the_lease_of_a_delivery_cannot_be_renewed(house: House, gateway: Gateway) -> None:
+    """A slow copy loses its lease, another worker makes it again and settles: delivered, and once."""
+    await asyncio.to_thread(house.living, 2)
+    slow = Gate()
+    house.proxy.on("s3.CopyObject", slow, times=1, only=lambda request: "slow-copy" in request.target)
+    renewing = house.proxy.on("dynamodb.UpdateItem", cut_before, only=saying(b'"SET DueAt = :until"'))
+    assert (await house.put(gateway, "/slow-copy.csv", SMALL)).acknowledged
+    [log_id] = [record["LogID"] for record in house.uploads("/slow-copy.csv")]
+
+    def is_delivered() -> bool:
+        return [item["Status"] for item in house.deliveries(log_id)] == ["DELIVERED"]
+
+    await asyncio.to_thread(wait_until, is_delivered, "another worker has delivered it")
+    assert renewing.fired
+    settled = house.deliveries(log_id)
+    slow.open()
+    await mend_and_check(house, gateway, [])
+    assert house.deliveries(log_id) == settled, "who lost its lease settles nothing"
+    assert settled[0]["Attempts"] == 2
+
+
+@pytest.mark.lengthy
+async def test_nobody_can_look_for_work(house: House, gateway: Gateway) -> None:
+    """The index cannot be read: uploads go on, what is owed and what is left waits, and is done after."""
+    victim = await asyncio.to_thread(house.gateway)
+    trap = house.steps.trap("put.before", pid=victim.process.pid)
+    client = asyncio.create_task(house.put(victim, "/left.csv", SMALL))
+    await asyncio.to_thread(trap.wait)
+    looks = {
+        kind: house.proxy.on("dynamodb.Query", FAULTS[fault], only=saying(b"open-work", kind))
+        for kind, fault in ((b":transfer", "throttled"), (b":delivery", "internal-error"))
+    }
+    await asyncio.to_thread(victim.kill)
+    trap.release()
+    assert not (await client).acknowledged
+    assert (await house.put(gateway, "/owed.csv", SMALL)).acknowledged
+    began = time.monotonic()
+    await asyncio.to_thread(
+        wait_until,
+        lambda: (
+            time.monotonic() - began > 2 * LEASE_SECONDS and all(each.fired >= 4 for each in looks.values())
+        ),
+        "sweep and worker have looked in vain",
+    )
+    [owed], [left] = house.uploads("/owed.csv"), house.uploads("/left.csv")
+    assert (left["Status"], left["Fence"]) == ("STARTED", 1)
+    assert [item["Status"] for item in house.deliveries(owed["LogID"])] == ["PENDING"]
+    await mend_and_check(house, gateway, [])
+    assert [record["Status"] for record in house.uploads("/left.csv")] == ["ABANDONED"]
+    assert [item["Status"] for item in house.deliveries(owed["LogID"])] == ["DELIVERED"]

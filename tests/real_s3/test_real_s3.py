@@ -6,64 +6,25 @@ Run by `make test-real-s3`, which builds and starts such a server; skipped witho
 
 from __future__ import annotations
 
-import base64
 import os
-import secrets
-import zlib
-from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 
 import pytest
 
+from support.checksums import crc32, whole
 from support.fault_proxy import FaultProxy, Forward, Reply, Request
-from tidegate.adapters.aws.clients import AwsClients, AwsEndpoint
+from support.real_s3 import URL, clients_at, needs_real_s3, upload_path, write_all
+from tidegate.adapters.aws import s3_copy
 from tidegate.adapters.aws.s3 import S3ObjectStore
-from tidegate.adapters.memory.clock import ManualClock
-from tidegate.adapters.memory.transfer_log import MemoryTransferLog
 from tidegate.core.errors import AccessDenied, ChangedMeanwhile, NotFound, StoreUnavailable
-from tidegate.core.ids import GatewayId
 from tidegate.core.limits import MIB
 from tidegate.core.objects import Location, NewObject, StoredObject
-from tidegate.core.parts import PartSchedule
-from tidegate.core.sessions import Session
 from tidegate.core.transfers import TransferStatus
-from tidegate.services.buffers import BufferBudget
-from tidegate.services.intake import Backends, Landing, Uploads
-from tidegate.services.uploads import UploadSettings
+from tidegate.ports.objects import NOTHING
 
-URL = os.environ.get("TIDEGATE_REAL_S3_URL", "")
-pytestmark = pytest.mark.skipif(not URL, reason="no S3 server that checks: make test-real-s3 brings one")
+pytestmark = needs_real_s3
 
 PART = os.urandom(5 * MIB)
-
-
-def clients_at(url: str, secret: str = "real-secret") -> AwsClients:
-    return AwsClients(AwsEndpoint("us-east-1", url, "real", secret, max_attempts=1))
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[AwsClients]:
-    made = clients_at(URL)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def store(clients: AwsClients) -> S3ObjectStore:
-    return S3ObjectStore(clients)
-
-
-@pytest.fixture
-async def bucket(clients: AwsClients) -> str:
-    name = f"real-{secrets.token_hex(8)}"
-    clients.s3.create_bucket(Bucket=name)
-    clients.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    return name
-
-
-def crc32(body: bytes) -> str:
-    return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
 
 
 async def put(store: S3ObjectStore, bucket: str, key: str, body: bytes) -> StoredObject:
@@ -106,6 +67,17 @@ async def test_a_wrong_checksum_stores_nothing(store: S3ObjectStore, bucket: str
     await store.abort_multipart(there, upload_id)
 
 
+async def test_a_refused_part_leaves_the_one_before_it(store: S3ObjectStore, bucket: str) -> None:
+    """Under the same number: a retry that is damaged costs nothing that has arrived."""
+    there = Location(bucket, "again")
+    upload_id = await store.create_multipart(NewObject(there, None, {}))
+    receipt = await store.upload_part(there, upload_id, 1, b"hello", crc32(b"hello"))
+    with pytest.raises(StoreUnavailable, match="BadDigest"):
+        await store.upload_part(there, upload_id, 1, b"hellO", crc32(b"hello"))
+    stored = await store.complete_multipart(there, upload_id, [receipt], whole(b"hello"))
+    assert await store.read(stored, 0, stored.size) == b"hello"
+
+
 async def test_bytes_changed_on_the_way_are_noticed(bucket: str) -> None:
     """The payload is not signed; the checksum is, and it tells."""
 
@@ -134,12 +106,12 @@ async def test_a_multipart_upload_is_complete_and_of_its_parts(store: S3ObjectSt
         await store.upload_part(there, upload_id, number, body, crc32(body))
         for number, body in enumerate(bodies, start=1)
     ]
-    stored = await store.complete_multipart(there, upload_id, receipts)
+    stored = await store.complete_multipart(there, upload_id, receipts, whole(*bodies))
     assert stored.transfer_id == "log-1"
     assert await store.read(stored, 0, stored.size) == b"".join(bodies)
     # A repeat after a lost answer: servers say "done" or "no such upload", and we must bear both.
     with suppress(NotFound):
-        await store.complete_multipart(there, upload_id, receipts)
+        await store.complete_multipart(there, upload_id, receipts, whole(*bodies))
     assert len(await store.versions(there)) == 1
     await store.abort_multipart(there, upload_id)
     assert await store.unfinished(there) == []
@@ -151,7 +123,7 @@ async def test_a_small_part_before_the_last_is_refused(store: S3ObjectStore, buc
     upload_id = await store.create_multipart(NewObject(there, None, {}))
     receipts = [await store.upload_part(there, upload_id, n, b"tiny", crc32(b"tiny")) for n in (1, 2)]
     with pytest.raises(StoreUnavailable, match="EntityTooSmall"):
-        await store.complete_multipart(there, upload_id, receipts)
+        await store.complete_multipart(there, upload_id, receipts, whole(b"tiny", b"tiny"))
     await store.abort_multipart(there, upload_id)
 
 
@@ -166,6 +138,29 @@ async def test_exactly_the_named_version_is_copied(store: S3ObjectStore, bucket:
         await store.copy(forged, NewObject(Location(bucket, "forged"), None, {}))
 
 
+async def test_a_copy_in_parts_may_replace_only_what_it_names(
+    store: S3ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Nothing where nothing may be, else that ETag.
+
+    In parts alone: versitygw v1.8.0 reads the conditions of CompleteMultipartUpload, not those of CopyObject.
+    """
+    monkeypatch.setattr(s3_copy, "S3_MAX_COPY_BYTES", 1)
+    source, there = await put(store, bucket, "from", PART), await put(store, bucket, "to", b"there")
+    new, elsewhere = NewObject(there.location, None, {}), NewObject(Location(bucket, "new"), None, {})
+    for replacing in (NOTHING, source.etag):
+        with pytest.raises(ChangedMeanwhile):
+            await store.copy(source, new, replacing=replacing)
+    assert (await store.head(there.location)).version_id == there.version_id
+    await store.copy(source, new, replacing=there.etag)
+    # S3 says 404 to this, versitygw 412.
+    with pytest.raises((NotFound, ChangedMeanwhile)):
+        await store.copy(source, elsewhere, replacing=source.etag)
+    await store.copy(source, elsewhere, replacing=NOTHING)
+    assert await store.unfinished(there.location) == []
+
+
 async def test_versions_come_newest_first(store: S3ObjectStore, bucket: str) -> None:
     """With the delete marker on top once the object is deleted."""
     first, second = await put(store, bucket, "v", b"1"), await put(store, bucket, "v", b"2")
@@ -177,23 +172,12 @@ async def test_versions_come_newest_first(store: S3ObjectStore, bucket: str) -> 
 
 async def test_an_upload_arrives_whole(store: S3ObjectStore, bucket: str) -> None:
     """The upload path itself: parts under way together, the rest, the version that is recorded."""
-    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    log = MemoryTransferLog(clock)
-    uploads = Uploads(
-        Backends(store, log, clock, GatewayId("gw-real")),
-        BufferBudget(64 * MIB),
-        UploadSettings(PartSchedule(8 * MIB, 32 * MIB), 2 * MIB, 4, store_partial=False),
-        Landing(None, ()),
-        one_writer=True,
-        on_owed=lambda: None,
-    )
-    session = Session("0" * 16, "s-00000000000000000", "acme", "127.0.0.1", "SSH-2.0-test", "SHA256:x")
+    path = upload_path(store)
     body = os.urandom(21 * MIB + 7)
-    upload = await uploads.begin(session, "/report.bin", Location(bucket, "acme/report.bin"))
-    for start in range(0, len(body), 256 * 1024):
-        await upload.write(start, body[start : start + 256 * 1024])
+    upload = await path.begin(Location(bucket, "acme/report.bin"))
+    await write_all(upload, body)
     await upload.finish()
-    record = (await log.story(upload.record.log_id)).transfer
+    record = (await path.log.story(upload.record.log_id)).transfer
     assert record.status is TransferStatus.COMPLETED
     stored = await store.head(Location(bucket, "acme/report.bin"), record.version_id)
     assert await store.read(stored, 0, stored.size) == body

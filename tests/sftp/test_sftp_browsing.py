@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidegate.testing.gateway import LocalGateway
+from tidegate.testing.records import Records
 
 if TYPE_CHECKING:
     from tests.sftp.conftest import OpenSsh, Stored
@@ -113,6 +114,20 @@ def test_a_file_is_renamed(client: OpenSsh, stored: type[Stored]) -> None:
     assert there.content("acme/in/final.csv") == b"333"
     assert there.head("acme/in/final.csv")["SSEKMSKeyId"] == there.key_arn("alias/tidegate")
     assert client.sftp("ls three").returncode == 1
+
+
+def test_a_rename_is_on_record_with_the_file(client: OpenSsh) -> None:
+    """Who renamed it to what stands beside its upload, through several renames; none is left open."""
+    client.put("put three", "rename three four", "rename four five", "put one")
+    assert client.sftp("rename one five").returncode == 1, "taken, so nothing is intended"
+    gateway = client.gateway
+    records = Records(gateway.client("dynamodb"), gateway.transfers_table, lambda: None).all()
+    upload = gateway.wait_for_transfer("three")
+    renames = [each for each in records if each["Item"].startswith("rename#")]
+    assert {each["LogID"] for each in renames} == {upload["LogID"]}
+    assert [(each["Path"], each["NewPath"]) for each in renames] == [("/three", "/four"), ("/four", "/five")]
+    assert {each["Status"] for each in renames} == {"DONE"}
+    assert not any("OpenWork" in each for each in renames)
 
 
 def test_transfer_family_does_not_rename_onto_a_file(client: OpenSsh, stored: type[Stored]) -> None:

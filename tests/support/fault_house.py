@@ -152,6 +152,25 @@ class House:
         [found] = [gateway for gateway in self.gateways if gateway.process.pid == pid]
         return found
 
+    def command(self, gateway: Gateway, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `tidegate` with the configuration of a gateway, dead or alive, over the same backends."""
+        number = self.gateways.index(gateway)
+        config = yaml.safe_load((self.folder / f"gateway-{number}.yaml").read_text())
+        # `tidegate local` is told the endpoint on its command line; a command has only the file.
+        config["aws"] |= {"endpoint_url": self.proxy.url, "region": _ACCESS["region_name"]}
+        config["aws"] |= {"access_key_id": "${HOUSE_ACCESS}", "secret_access_key": "${HOUSE_ACCESS}"}
+        file = self.folder / f"command-{number}.yaml"
+        file.write_text(yaml.safe_dump(config))
+        return subprocess.run(
+            [sys.executable, "-m", "tidegate", *words, "--config", str(file)],
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"HOUSE_ACCESS": _ACCESS["aws_access_key_id"]},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
     def freeze_aws(self) -> None:
         self.aws.send_signal(signal.SIGSTOP)
 
@@ -241,7 +260,8 @@ class House:
         left = []
         for row in self.items():
             is_open = row["Item"] == "transfer" and row["Status"] in OPEN
-            if is_open or (row["Item"].startswith("delivery#") and row["Status"] == "PENDING"):
+            is_work = row["Item"].startswith(("delivery#", "rename#"))
+            if is_open or (is_work and row["Status"] == "PENDING"):
                 left.append(f"{row['Item']} {row['LogID']} {row['Status']} {row.get('Error', '')}")
         return left
 

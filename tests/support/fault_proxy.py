@@ -87,6 +87,15 @@ class Gate:
         self._open.set()
 
 
+class Silence(Gate):
+    """Takes requests and never answers: none takes effect, and each ends when its sender gives up."""
+
+    def __call__(self, _request: Request, _forward: Forward) -> Reply:
+        self._arrived.set()
+        self._open.wait(60)
+        raise Cut
+
+
 def refuse(status: int, code: str, message: str = "planted by the test") -> Action:
     """Answer with an AWS error, in the form of the service that was asked."""
 
@@ -94,6 +103,10 @@ def refuse(status: int, code: str, message: str = "planted by the test") -> Acti
         if request.operation.startswith("s3."):
             body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
             return Reply(status, [("Content-Type", "application/xml")], body.encode())
+        if request.operation.startswith("sts."):
+            error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+            body = f"<ErrorResponse>{error}</ErrorResponse>"
+            return Reply(status, [("Content-Type", "text/xml")], body.encode())
         document = json.dumps({"__type": code, "message": message}).encode()
         return Reply(status, [("Content-Type", "application/x-amz-json-1.0")], document)
 
@@ -202,6 +215,8 @@ def operation_of(method: str, target: str, headers: dict[str, str]) -> str:
         service, _, name = wanted.partition(".")
         services = {"DynamoDB_20120810": "dynamodb", "TrentService": "kms", "TransferService": "transfer"}
         return f"{services.get(service, service)}.{name}"
+    if "/sts/" in headers.get("authorization", ""):
+        return "sts.Query"  # its operation stands in the body
     split = urlsplit(target)
     query = parse_qs(split.query, keep_blank_values=True)
     is_bucket = split.path.strip("/").count("/") == 0 and not split.path.strip("/").partition("/")[2]
@@ -217,6 +232,7 @@ def _s3_operation(
             "versions": "ListObjectVersions",
             "uploads": "ListMultipartUploads",
             "list-type": "ListObjectsV2",
+            "versioning": "GetBucketVersioning",
         }
         return next((name for key, name in named.items() if key in query), f"{method.title()}Bucket")
     if method == "PUT":

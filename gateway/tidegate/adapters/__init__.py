@@ -5,20 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tidegate.adapters.aws.account.buckets import BucketResource
+    from tidegate.adapters.aws.account.keys import KeyResource
+    from tidegate.adapters.aws.account.roles import RoleResource
+    from tidegate.adapters.aws.account.tables import TableResource
     from tidegate.adapters.aws.directory import DynamoUserDirectory
+    from tidegate.adapters.aws.host_keys import DynamoHostKeys, KmsVault
     from tidegate.adapters.aws.leases import DynamoGatewayLeases
     from tidegate.adapters.aws.s3 import S3ObjectStore
     from tidegate.adapters.aws.transfer_log import DynamoTransferLog
     from tidegate.adapters.clock import SystemClock
     from tidegate.adapters.memory.clock import ManualClock
     from tidegate.adapters.memory.directory import MemoryUserDirectory
+    from tidegate.adapters.memory.host_keys import MemoryHostKeys, MemoryVault
     from tidegate.adapters.memory.leases import MemoryGatewayLeases
     from tidegate.adapters.memory.objects import MemoryObjectStore
     from tidegate.adapters.memory.transfer_log import MemoryTransferLog
+    from tidegate.ports.account import Resource
     from tidegate.ports.clock import Clock
     from tidegate.ports.directory import UserDirectory
+    from tidegate.ports.host_keys import HostKeys, Vault
     from tidegate.ports.leases import GatewayLeases
     from tidegate.ports.objects import ObjectStore
+    from tidegate.ports.renames import RenameLog
     from tidegate.ports.transfer_log import DeliveryQueue, LoginAudit, TransferLog
 
     # An adapter or fake that stops keeping the form of its port fails the type check here.
@@ -28,4 +37,8 @@ if TYPE_CHECKING:
     stores: tuple[type[ObjectStore], ...] = (S3ObjectStore, MemoryObjectStore)
     logs: tuple[type[TransferLog], ...] = (DynamoTransferLog, MemoryTransferLog)
     queues: tuple[type[DeliveryQueue], ...] = (DynamoTransferLog, MemoryTransferLog)
+    renames: tuple[type[RenameLog], ...] = (DynamoTransferLog, MemoryTransferLog)
+    resources: tuple[type[Resource], ...] = (KeyResource, BucketResource, TableResource, RoleResource)
+    host_keys: tuple[type[HostKeys], ...] = (DynamoHostKeys, MemoryHostKeys)
+    vaults: tuple[type[Vault], ...] = (KmsVault, MemoryVault)
     audits: tuple[type[LoginAudit], ...] = (DynamoTransferLog, MemoryTransferLog)

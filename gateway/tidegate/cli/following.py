@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tidegate.assembly import Backend
+from tidegate.backend import Backend
 from tidegate.core.transfers import TransferQuery, TransferRecord, TransferStatus
 
 _POLL_SECONDS = 1.0

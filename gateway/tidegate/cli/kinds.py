@@ -17,6 +17,7 @@ from tidegate.settings.kinds import EndpointUrl
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # Records are searched day by day: further back it would only take long, and records expire before.
 _FURTHEST = timedelta(days=3660)
+_LONGEST_REASON = 1000
 _LOG_ID = re.compile(r"[0-9a-z]{26}")
 _ENDPOINT_URL: TypeAdapter[str] = TypeAdapter(EndpointUrl)
 
@@ -54,6 +55,16 @@ def transfer_status(text: str) -> TransferStatus:
         return TransferStatus(text.upper())
     except ValueError:
         raise click.BadParameter(f"{text!r} is none of {', '.join(TransferStatus)}") from None
+
+
+def reason(text: str) -> str:
+    """Return why something is done, in words."""
+    if not text.strip():
+        raise click.BadParameter("say why, in words")
+    # An item holds 400 KB, and a line of a table less.
+    if len(text) > _LONGEST_REASON:
+        raise click.BadParameter(f"more than {_LONGEST_REASON} characters")
+    return text.strip()
 
 
 def transfer_id(text: str) -> LogId:

@@ -15,13 +15,16 @@ import click
 
 from tidegate import __version__
 from tidegate.core.errors import GatewayError, Misuse
-from tidegate.logs import escaped
+from tidegate.logs import configure_logging, escaped
 
 _OWN = {
     "apply": "tidegate.cli.apply",
     "config": "tidegate.cli.config",
+    "deliveries": "tidegate.cli.deliveries",
+    "doctor": "tidegate.cli.doctor",
     "local": "tidegate.cli.local",
     "serve": "tidegate.cli.serve",
+    "setup": "tidegate.cli.setup",
     "transfers": "tidegate.cli.transfers",
 }
 # Verbs of other rooms (keys/) join by this entry-point group.
@@ -56,6 +59,8 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # A name that this terminal has no characters for is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
+    # To standard error, so that output stays parsable; those that run on set it up as they are told.
+    configure_logging("auto", "warning")
     sys.exit(run(sys.argv[1:]))
 
 

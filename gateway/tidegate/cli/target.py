@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import click
 from pydantic import SecretStr
 
-from tidegate.assembly import Backend
+from tidegate.backend import Backend
 from tidegate.cli.kinds import endpoint_url as endpoint_url_type
 from tidegate.core.errors import GatewayError, InvalidSettings, Misuse, NotFound, StoreUnavailable
 from tidegate.local.ambient import ACCESS_KEY_ID, SECRET_ACCESS_KEY, ignore_ambient_aws, refuse_real_aws

@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
-from tidegate.assembly import Backend
+from tidegate.backend import Backend
+from tidegate.cli.deliveries import delivery_members
 from tidegate.cli.following import changes
 from tidegate.cli.kinds import moment, partner_name, transfer_id, transfer_status
 from tidegate.cli.output import at, cell, output_option, print_json, print_members, print_rows
 from tidegate.cli.target import Target, target_options, with_backend
 from tidegate.cli.upkeep import sweep, verify
-from tidegate.core.deliveries import Delivery
 from tidegate.core.ids import LogId
+from tidegate.core.renames import Rename
 from tidegate.core.transfers import TransferQuery, TransferRecord, TransferStatus
 from tidegate.ports.transfer_log import Story
 
@@ -29,6 +30,7 @@ _DELIVERY_COLUMNS = [
     "Timestamp",
     "Error",
 ]
+_RENAME_COLUMNS = ["RenameId", "Status", "UserName", "Path", "NewPath", "Timestamp", "Error"]
 
 
 @click.group()
@@ -96,19 +98,26 @@ def list_transfers(  # noqa: PLR0913, PLR0917 - an option each
 @click.argument("log_id", metavar="LOGID", type=transfer_id)
 @output_option
 def show(target: Target, log_id: LogId, output: str) -> None:
-    """Tell the whole story of the transfer LOGID: its record, and what became of its deliveries."""
+    """Tell the whole story of the transfer LOGID: its record, its deliveries, its renames."""
 
     async def work(backend: Backend) -> Story:
         return await backend.log.story(log_id)
 
     story = with_backend(target, work)
-    deliveries = [_delivery_members(delivery) for delivery in story.deliveries]
+    members = _members(story.record) if story.record else {"LogID": log_id}
+    deliveries = [delivery_members(delivery) for delivery in story.deliveries]
+    renames = [_rename_members(rename) for rename in story.renames]
     if output == "json":
-        print_json({**_members(story.transfer), "Deliveries": deliveries})
+        print_json({**members, "Deliveries": deliveries, "Renames": renames})
         return
-    print_members(_members(story.transfer))
+    print_members(members)
+    if story.record is None:
+        click.echo("no transfer is on record: the file came in another way, or its record has expired")
     click.echo()
     print_rows(deliveries, _DELIVERY_COLUMNS, output, "no deliveries")
+    if renames:
+        click.echo()
+        print_rows(renames, _RENAME_COLUMNS, output, "no renames")
 
 
 def _list(target: Target, query: TransferQuery, output: str) -> None:
@@ -168,18 +177,23 @@ def _members(record: TransferRecord) -> dict[str, Any]:
     }
 
 
-def _delivery_members(delivery: Delivery) -> dict[str, Any]:
+def _rename_members(rename: Rename) -> dict[str, Any]:
     return {
-        "Target": delivery.target,
-        "Status": delivery.status.value,
-        "SourceBucket": delivery.source.bucket,
-        "ObjectKey": delivery.source.key,
-        "DestinationBucket": delivery.destination.bucket,
-        "DestinationKey": delivery.destination.key,
-        "VersionId": delivery.version_id,
-        "ETag": delivery.etag,
-        "Attempts": delivery.attempts,
-        "Timestamp": at(delivery.timestamp),
-        "DueAt": at(delivery.due_at),
-        "Error": delivery.error,
+        "RenameId": rename.rename_id,
+        "Status": rename.status.value,
+        "UserName": rename.user_name,
+        "Path": rename.path,
+        "NewPath": rename.new_path,
+        "ClientIp": rename.client_ip,
+        "SessionId": rename.session_id,
+        "SourceBucket": rename.source.bucket,
+        "ObjectKey": rename.source.key,
+        "VersionId": rename.version_id,
+        "ETag": rename.etag,
+        "DestinationBucket": rename.target.bucket,
+        "DestinationKey": rename.target.key,
+        "RequestedAt": at(rename.started_at),
+        "Timestamp": at(rename.timestamp),
+        "GatewayId": rename.gateway_id,
+        "Error": rename.error,
     }

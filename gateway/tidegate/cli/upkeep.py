@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
-from tidegate.assembly import Backend, delivery_targets, resolve_keys
+from tidegate.backend import Backend, resolve_keys
 from tidegate.cli.kinds import transfer_id
 from tidegate.cli.output import output_option, print_rows
 from tidegate.cli.target import Target, announce, server_id_of, target_options, with_backend
 from tidegate.core.errors import ChangedMeanwhile, Misuse
-from tidegate.core.ids import LogId, new_gateway_id
-from tidegate.ports.transfer_log import OPEN_WORK_SHARDS
-from tidegate.services.leases import Lease
-from tidegate.services.sweep import Sweep, Swept
+from tidegate.core.ids import LogId
+from tidegate.services.sweep import Swept
 from tidegate.services.verifying import Comparison
 from tidegate.services.verifying import verify as compare
+from tidegate.upkeep import open_count, sweep_once
 
 
 @click.command(short_help="End what dead gateways left open.")
@@ -36,7 +33,7 @@ def sweep(target: Target, dry_run: bool, output: str) -> None:
             hint="name the gateway by --state-dir or --config",
         )
     announce(target)
-    swept = with_backend(target, lambda backend: _sweep(target, backend, dry_run=dry_run))
+    count, swept = with_backend(target, lambda backend: _sweep(target, backend, dry_run=dry_run))
     rows = [
         {
             "LogID": each.log_id,
@@ -47,7 +44,9 @@ def sweep(target: Target, dry_run: bool, output: str) -> None:
         }
         for each in swept
     ]
-    print_rows(rows, ["LogID", "Status", "NewStatus", "GatewayId", "Path"], output, "nothing to sweep")
+    left = f"{count} open, none swept: their gateways live, or the log says what is in the way"
+    empty = left if count else "nothing to sweep"
+    print_rows(rows, ["LogID", "Status", "NewStatus", "GatewayId", "Path"], output, empty)
     if dry_run and rows:
         click.echo("dry run: nothing was changed", err=True)
 
@@ -68,41 +67,15 @@ def verify(target: Target, log_id: LogId, output: str) -> None:
         raise ChangedMeanwhile(f"{log_id} is not what its record says", hint="see docs/recovery.md")
 
 
-async def _sweep(target: Target, backend: Backend, *, dry_run: bool) -> list[Swept]:
-    if not await _open_count(backend):
-        return []
-    settings = backend.settings.sweep
+async def _sweep(target: Target, backend: Backend, *, dry_run: bool) -> tuple[int, list[Swept]]:
+    """Return how many were open, and those that were swept."""
+    count = await open_count(backend)
+    if not count:
+        return 0, []
     server_id = await server_id_of(target, backend)
-    lease = Lease(backend.leases, backend.clock, server_id, new_gateway_id(), settings.lease_seconds)
     keys = await resolve_keys(backend, create=False)
-    sweeping = Sweep(
-        store=backend.store,
-        log=backend.log,
-        clock=backend.clock,
-        lease=lease,
-        targets=delivery_targets(backend.settings, keys),
-        is_open_here=lambda _: False,
-        on_owed=lambda: None,
-    )
-    click.echo(f"watching the gateways' leases for {settings.lease_seconds:g} s", err=True)
-    try:
-        await _watch(lease, sweeping)
-        return await sweeping.run_once(dry_run=dry_run)
-    finally:
-        await lease.forget(lease.gateway_id)
-
-
-async def _watch(lease: Lease, sweeping: Sweep) -> None:
-    """Look often enough, and long enough, that whoever is dead is known to be."""
-    await sweeping.run_once(dry_run=True)  # asks about every owner of an open record, so all are watched
-    for _ in range(4):
-        await lease.tick()
-        await asyncio.sleep(lease.lease_seconds / 3)
-    await lease.tick()
-
-
-async def _open_count(backend: Backend) -> int:
-    return sum([len(await backend.log.open_records(shard)) for shard in range(OPEN_WORK_SHARDS)])
+    click.echo(f"watching the gateways' leases for {backend.settings.sweep.lease_seconds:g} s", err=True)
+    return count, await sweep_once(backend, server_id, keys, dry_run=dry_run)
 
 
 def _yes_no(comparison: Comparison) -> str:

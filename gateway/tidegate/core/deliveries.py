@@ -6,6 +6,7 @@ Items are written once, in CLOSE's transaction. Every worker after that only cla
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -43,6 +44,10 @@ TRANSITIONS: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
 TERMINAL_STATUSES = frozenset(status for status, targets in TRANSITIONS.items() if not targets)
 
 
+# What an administrator may give up; while a worker has it, it is that worker's to end.
+DISCARDABLE_STATUSES = frozenset(status for status, targets in TRANSITIONS.items() if _S.DISCARDED in targets)
+
+
 def advance(current: DeliveryStatus, to: DeliveryStatus) -> DeliveryStatus:
     """Return `to` if the table has the arrow; raise `IllegalTransition` otherwise."""
     if to not in TRANSITIONS[current]:
@@ -61,6 +66,11 @@ class DeliveryTarget:
 
     def location_for(self, object_key: str) -> Location:
         return Location(self.bucket, self.prefix + object_key)
+
+
+def chosen(targets: tuple[DeliveryTarget, ...], names: Collection[str]) -> tuple[DeliveryTarget, ...]:
+    """Return the targets of these names, in the order of the configuration."""
+    return tuple(target for target in targets if target.name in names)
 
 
 @dataclass(frozen=True, slots=True)

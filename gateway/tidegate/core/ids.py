@@ -14,6 +14,8 @@ KeyId = NewType("KeyId", str)
 UploadId = NewType("UploadId", str)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case: sorts as it counts
+_LOG_ID_CHARS = 26
+_TIME_CHARS = 10
 
 
 def _base32(number: int, length: int) -> str:
@@ -27,7 +29,26 @@ def _base32(number: int, length: int) -> str:
 def new_log_id(now_ms: int | None = None) -> LogId:
     """Return a 26-character id whose order as text is the order in time (48 bits ms, 80 bits random)."""
     ms = int(time.time() * 1000) if now_ms is None else now_ms
-    return LogId(_base32(ms, 10) + _base32(secrets.randbits(80), 16))
+    return LogId(_base32(ms, _TIME_CHARS) + _base32(secrets.randbits(80), 16))
+
+
+def derived_log_id(at_ms: int, *facts: str) -> LogId:
+    """Return the id that always belongs to this moment and these facts: whoever asks again meets it again."""
+    digest = hashlib.sha256("\0".join(facts).encode("utf-8", "surrogatepass")).digest()
+    return LogId(_base32(at_ms, _TIME_CHARS) + _base32(int.from_bytes(digest[:10], "big"), 16))
+
+
+def made_at_ms(log_id: str) -> int:
+    """Return the milliseconds since 1970 that a LogID begins with."""
+    number = 0
+    for digit in log_id[:_TIME_CHARS]:
+        number = number * 32 + _ALPHABET.index(digit)
+    return number
+
+
+def is_log_id(text: str) -> bool:
+    """Tell whether the text has the form of a LogID; says nothing of whether there is such a record."""
+    return len(text) == _LOG_ID_CHARS and set(text) <= set(_ALPHABET)
 
 
 def new_gateway_id() -> GatewayId:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from tidegate.core.ids import UploadId
 
@@ -14,9 +15,16 @@ META_OUTCOME = "tidegate-outcome"
 META_BYTES = "tidegate-bytes"
 META_SHA256 = "tidegate-sha256"
 META_DELIVERED_FROM = "tidegate-delivered-from"
+META_DELIVERED_VERSION = "tidegate-delivered-version"
+# On copies made inside a home: the LogID that tells the file's story, and what made the copy.
+META_LOG_ID = "tidegate-log-id"
+META_RENAME_ID = "tidegate-rename-id"
+META_RESTORED_FROM = "tidegate-restored-from"
 # Written by Transfer Family on every object it stores; partners' scripts look for them.
 META_USER_AGENT = "user-agent"
 META_USER_AGENT_ID = "user-agent-id"
+
+STANDARD = "STANDARD"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,13 +56,41 @@ class StoredObject:
         return self.metadata.get(META_TRANSFER_ID)
 
 
+Tags: TypeAlias = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """What an object to be written shall be."""
+    """What an object to be written shall be; the storage class in S3's words."""
 
     location: Location
     kms_key_id: str | None
     metadata: dict[str, str]
+    storage_class: str = STANDARD
+    tags: Tags = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """
+    How objects are kept.
+
+    Args:
+        kms_key_id: ARN of their KMS key; None leaves encryption to the bucket's default.
+        storage_class: In S3's words.
+        tags: Keys and values.
+    """
+
+    kms_key_id: str | None = None
+    storage_class: str = STANDARD
+    tags: Tags = ()
+
+    def new(self, location: Location, metadata: dict[str, str]) -> NewObject:
+        return NewObject(location, self.kms_key_id, metadata, self.storage_class, self.tags)
+
+    def as_of(self, stored: StoredObject) -> Storage:
+        """Return this storage for a copy of an object that was kept so: its key stays, and so do its tags."""
+        return Storage(stored.kms_key_id or self.kms_key_id, self.storage_class)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +99,20 @@ class PartReceipt:
 
     number: int
     etag: str
+    crc32: str
+
+
+@dataclass(frozen=True, slots=True)
+class WholeObject:
+    """
+    What the parts of an upload must come to, as counted before they were sent, and not from their receipts.
+
+    Args:
+        size: Bytes.
+        crc32: Of all bytes, in order; base64, big-endian.
+    """
+
+    size: int
     crc32: str
 
 

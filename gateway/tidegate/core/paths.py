@@ -75,13 +75,16 @@ class MappedPlace:
     Args:
         path: The virtual path.
         location: Its bucket and key. The key is `""` at the root of a bucket; it never ends in `/`.
-        is_root_of_mapping: The path is the mapping's own entry. It is always a directory, and no client
-            can make, replace, rename or remove it.
+        is_root_of_mapping: The path is a mapping's own entry, or lies above one. It is always a directory,
+            and no client can make, replace, rename or remove it.
+        children: The names in it that are there because entries of other mappings lie below, in byte
+            order. All are directories, whatever the bucket holds.
     """
 
     path: str
     location: Location
     is_root_of_mapping: bool
+    children: tuple[str, ...] = ()
 
     def file_location(self) -> Location:
         """Return where a file of this path is or would be. Raises `WrongKind` at a mapping's root."""
@@ -153,12 +156,14 @@ class HomeTree:
     Args:
         home: As stored; `${transfer:UserName}` in targets and in a PATH directory is replaced once.
         user_name: Whose home it is.
+        overlay: Mappings of the operator's, laid over a LOGICAL home: they may lie below its entries, or
+            take the place of one. Of several that cover a path, the longest counts.
 
     Raises:
         InvalidName: The home is one that `check_home` refuses, or becomes one by this user's name.
     """
 
-    def __init__(self, home: Home, user_name: str) -> None:
+    def __init__(self, home: Home, user_name: str, overlay: tuple[Mapping, ...] = ()) -> None:
         home = _for_user(home, user_name)
         is_path = home.type is HomeDirectoryType.PATH
         self._root = _Node()
@@ -168,6 +173,8 @@ class HomeTree:
             check_home(home)
             for mapping in [Mapping(self._start, self._start)] if is_path else home.mappings:
                 self._add(mapping)
+        for mapping in () if is_path else overlay:
+            self._add(Mapping(mapping.entry, _substituted(mapping.target, user_name)))
         self._refusal: type[GatewayError] = AccessDenied if is_path and self._root.children else NotFound
 
     def _add(self, mapping: Mapping) -> None:
@@ -191,27 +198,37 @@ class HomeTree:
             InvalidName: The path is not a normalised one, or its key would be longer than S3 allows.
         """
         components = _checked_components(path)
-        node, depth = self._root, 0
-        # No entry lies below another, so the first one met is the only one, and so the longest.
-        while node.target is None and depth < len(components):
-            child = node.children.get(components[depth])
-            if child is None:
-                raise self._refusal(f"{_shown(path)} is in no mapping of the home")
-            node, depth = child, depth + 1
-        if node.target is not None:
-            return _mapped(path, node.target, components[depth:])
-        if not node.children:
+        covering, below = self._follow(components)
+        if covering is not None:
+            depth, target = covering
+            return _mapped(path, target, components[depth:], _names(below))
+        if below is None:
+            raise self._refusal(f"{_shown(path)} is in no mapping of the home")
+        if not below.children:
             raise NotFound("the home directory names no bucket", hint="set it to /bucket/prefix")
-        return SyntheticDirectory(path, tuple(sorted(node.children)))
+        return SyntheticDirectory(path, _names(below))
+
+    def _follow(self, components: list[str]) -> tuple[tuple[int, tuple[str, str]] | None, _Node | None]:
+        """Return the last entry on the way, as depth and target, and the node at its end, if one is there."""
+        node: _Node | None = self._root
+        covering = None
+        for depth in range(len(components) + 1):
+            assert node is not None
+            if node.target is not None:
+                covering = (depth, node.target)
+            if depth < len(components):
+                node = node.children.get(components[depth])
+                if node is None:
+                    break
+        return covering, node
 
     def synthetic_children(self, path: str) -> list[str]:
         """
         Return the names that the home itself puts into a directory, in byte order.
 
-        Empty for every path inside a mapping. Raises what `resolve` raises.
+        Empty for most paths inside a mapping. Raises what `resolve` raises.
         """
-        place = self.resolve(path)
-        return list(place.children) if isinstance(place, SyntheticDirectory) else []
+        return list(self.resolve(path).children)
 
 
 def check_home(home: Home) -> Home:
@@ -250,12 +267,16 @@ def _checked_components(path: str) -> list[str]:
     return components
 
 
-def _mapped(path: str, target: tuple[str, str], rest: list[str]) -> MappedPlace:
+def _mapped(path: str, target: tuple[str, str], rest: list[str], children: tuple[str, ...]) -> MappedPlace:
     bucket, prefix = target
     key = "/".join([prefix, *rest] if prefix else rest)
     if _utf8_length(key) > S3_MAX_KEY_BYTES:
         raise InvalidName(f"the key of {_shown(path)} is longer than {S3_MAX_KEY_BYTES} bytes")
-    return MappedPlace(path, Location(bucket, key), is_root_of_mapping=not rest)
+    return MappedPlace(path, Location(bucket, key), not rest or bool(children), children)
+
+
+def _names(node: _Node | None) -> tuple[str, ...]:
+    return tuple(sorted(node.children)) if node else ()
 
 
 def _for_user(home: Home, user_name: str) -> Home:

@@ -59,6 +59,8 @@ OPEN_STATUSES = frozenset({_S.STARTED, _S.FINISHING, _S.SWEEPING})
 TERMINAL_STATUSES = frozenset(status for status, targets in TRANSITIONS.items() if not targets)
 # COMPLETED is reached only together with the deliveries it owes.
 ENDS_WITHOUT_DELIVERIES = frozenset({_S.PARTIAL, _S.SUSPECT, _S.FAILED, _S.ABANDONED})
+# A file that is held back still owes what it will be released to.
+OWE_NOTHING = ENDS_WITHOUT_DELIVERIES - {_S.SUSPECT}
 
 
 def advance(current: TransferStatus, to: TransferStatus) -> TransferStatus:
@@ -92,7 +94,12 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class TransferRecord:
-    """Item `transfer` of one LogID. Attribute names in the table are these in AWS's spelling."""
+    """
+    Item `transfer` of one LogID. Attribute names in the table are these in AWS's spelling.
+
+    `delivery_targets` are decided when an upload starts: whoever completes it owes copies to just these.
+    An end that owes nothing empties them.
+    """
 
     log_id: LogId
     direction: Direction
@@ -129,6 +136,7 @@ class TransferRecord:
         location: Location,
         gateway_id: GatewayId,
         at: datetime,
+        delivery_targets: tuple[str, ...] = (),
     ) -> TransferRecord:
         """Return the record of a transfer that begins now: STARTED, under a new LogID."""
         return cls(
@@ -147,6 +155,7 @@ class TransferRecord:
             started_at=at,
             timestamp=at,
             gateway_id=gateway_id,
+            delivery_targets=delivery_targets,
         )
 
     @property

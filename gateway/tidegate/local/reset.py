@@ -16,7 +16,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from tidegate.assembly import Backend, Gateway
+from tidegate.assembly import Gateway
+from tidegate.backend import Backend
 
 _PATIENCE_SECONDS = 30.0
 

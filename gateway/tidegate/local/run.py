@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from tidegate.assembly import Backend, Gateway, resolve_keys
+from tidegate.assembly import Gateway
+from tidegate.backend import Backend, resolve_keys
 from tidegate.core.behaviour import Preset
 from tidegate.core.errors import InvalidSettings, StoreUnavailable
 from tidegate.core.paths import home_from_target
@@ -29,7 +30,7 @@ from tidegate.services.users import WantedUser
 from tidegate.settings.loader import LoadedSettings
 from tidegate.settings.model import Settings
 from tidegate.settings.presets import behaviour_of
-from tidegate.settings.sections import PartnerSettings
+from tidegate.settings.sections import PartnerSettings, ShutdownSettings
 from tidegate.signals import StopSignal
 from tidegate.testing.steps import ask_before_steps
 
@@ -174,8 +175,8 @@ async def _serve(
     finally:
         if options.ready_file:
             options.ready_file.unlink(missing_ok=True)
-        _tell_of_waiting(gateway, settings.shutdown.grace_seconds)
-        await gateway.stop(settings.shutdown.grace_seconds)
+        _tell_of_waiting(gateway, settings.shutdown)
+        await gateway.stop(stop.hurried)
 
 
 def _tell(options: LocalOptions, settings: Settings, ready: Ready, state: StateDirectory) -> None:
@@ -192,15 +193,18 @@ def _tell(options: LocalOptions, settings: Settings, ready: Ready, state: StateD
     )
 
 
-def _tell_of_waiting(gateway: Gateway, grace_seconds: float) -> None:
+def _tell_of_waiting(gateway: Gateway, shutdown: ShutdownSettings) -> None:
     """Nobody should wonder why Ctrl-C seems to do nothing."""
+    waits = []
+    if shutdown.notice_seconds:
+        waits.append(f"{shutdown.notice_seconds:g} s for a load balancer to notice")
     count = gateway.uploads.open_count
     if count:
         uploads = "an open upload" if count == 1 else f"{count} open uploads"
+        waits.append(f"up to {shutdown.grace_seconds:g} s for {uploads}")
+    if waits:
         print(  # noqa: T201
-            f"Waiting up to {grace_seconds:g} s for {uploads}. Ctrl-C again does not wait.",
-            file=sys.stderr,
-            flush=True,
+            f"Waiting {' and then '.join(waits)}. Ctrl-C again does not wait.", file=sys.stderr, flush=True
         )
 
 
@@ -211,10 +215,13 @@ async def provisioned_gateway(backend: Backend, server_id: str, preset: Preset, 
     await provisioner.ensure_bucket(settings.landing.bucket, keys.landing)
     for target in settings.deliveries.targets:
         await provisioner.ensure_bucket(target.bucket, keys.targets[target.name])
+    for route in settings.routes:
+        if route.bucket:
+            await provisioner.ensure_bucket(route.bucket, keys.routes[route.name] or keys.landing)
     await provisioner.ensure_transfers_table(settings.tables.transfers)
     await provisioner.ensure_directory_table(settings.tables.directory)
     await backend.directory.register_server(server_id)
-    host_keys = list(settings.sftp.host_key_files) or [host_key]
+    host_keys = settings.sftp.host_key_files or (host_key,)
     return Gateway(backend, behaviour_of(settings, preset), server_id, keys, host_keys)
 
 

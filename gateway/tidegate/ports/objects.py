@@ -20,9 +20,13 @@ from tidegate.core.objects import (
     PartReceipt,
     StoredObject,
     UnfinishedUpload,
+    WholeObject,
 )
 
 Body: TypeAlias = bytes | bytearray | memoryview
+
+# In place of an ETag: nothing may be there.
+NOTHING = "*"
 
 
 class ObjectWriter(Protocol):
@@ -37,6 +41,9 @@ class ObjectWriter(Protocol):
         Start a multipart upload. Not idempotent, so never repeated by itself, but after `Throttled`.
 
         After any other `StoreUnavailable` one may have been started unseen: `unfinished` finds it.
+
+        Raises:
+            InvalidSettings: The store says that it will not check the whole object. Nothing was left started.
         """
         ...
 
@@ -47,10 +54,16 @@ class ObjectWriter(Protocol):
         ...
 
     async def complete_multipart(
-        self, location: Location, upload_id: UploadId, receipts: Sequence[PartReceipt]
+        self,
+        location: Location,
+        upload_id: UploadId,
+        receipts: Sequence[PartReceipt],
+        whole: WholeObject,
     ) -> StoredObject:
         """
         Make the object of its parts, in the order of `receipts`. Atomic; may take minutes.
+
+        The store refuses parts that do not come to `whole`, unless it was made for endpoints that cannot.
 
         Raises:
             NotFound: The upload id is unknown. It may have been completed by a call whose answer
@@ -97,15 +110,22 @@ class ObjectReader(Protocol):
 class ObjectCopier(Protocol):
     """Copies between locations of one store, and deletes."""
 
-    async def copy(self, source: StoredObject, new: NewObject) -> StoredObject:
+    async def copy(
+        self, source: StoredObject, new: NewObject, *, replacing: str | None = None
+    ) -> StoredObject:
         """
         Copy exactly the version and ETag `source` names to `new`, with new metadata and key.
 
-        Any size: above 5 GiB in parts. Idempotent. The destination is written atomically.
+        Any size: above 5 GiB in parts. The destination is written atomically. Idempotent without
+        `replacing`; with it, a repetition may find the copy it repeats in its way.
+
+        Args:
+            replacing: The ETag that must be current at the destination, or `NOTHING` if nothing may be
+                there (a delete marker is nothing). None: no matter what is there.
 
         Raises:
-            NotFound: The source version is gone.
-            ChangedMeanwhile: The source has another ETag.
+            NotFound: The source version is gone; or nothing is there, where an ETag should be.
+            ChangedMeanwhile: The source has another ETag; or the destination is not as `replacing` says.
         """
         ...
 

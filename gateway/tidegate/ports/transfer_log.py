@@ -13,8 +13,10 @@ from datetime import datetime
 from typing import Protocol
 
 from tidegate.core.deliveries import Delivery
+from tidegate.core.errors import NotFound
 from tidegate.core.ids import GatewayId, LogId
 from tidegate.core.objects import StoredObject
+from tidegate.core.renames import Rename
 from tidegate.core.transfers import Content, Owner, TransferQuery, TransferRecord, TransferStatus
 from tidegate.core.users import RefusedLogin
 
@@ -25,10 +27,23 @@ DEFAULT_DAYS_BACK = 31
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Everything known of one LogID."""
+    """
+    Everything known of one LogID; renames oldest first.
 
-    transfer: TransferRecord
+    Args:
+        record: None if the file came in another way, and all that is on record is that it was renamed.
+    """
+
+    record: TransferRecord | None
     deliveries: tuple[Delivery, ...]
+    renames: tuple[Rename, ...] = ()
+
+    @property
+    def transfer(self) -> TransferRecord:
+        """The record. Raises `NotFound` if there are only renames."""
+        if self.record is None:
+            raise NotFound("that LogID tells of renames only: no transfer is on record")
+        return self.record
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,18 @@ class TransferLog(Protocol):
 
     async def start(self, record: TransferRecord) -> None:
         """Write a new record, usually STARTED. Idempotent for the same owner. Durable on return."""
+        ...
+
+    async def start_completed(self, record: TransferRecord, deliveries: Sequence[Delivery]) -> None:
+        """
+        Write a new record that is COMPLETED from the start, and what it owes, in one transaction.
+
+        So there is no moment at which it is open, and nothing of it is left to a sweep.
+
+        Raises:
+            ChangedMeanwhile: There is a record of this LogID already; it may be this very one, if an
+                earlier answer was lost.
+        """
         ...
 
     async def set_upload_id(self, owner: Owner, upload_id: str) -> None:
@@ -106,7 +133,7 @@ class TransferLog(Protocol):
         ...
 
     async def story(self, log_id: LogId) -> Story:
-        """Return the record and its deliveries. Raises `NotFound`."""
+        """Return the record, its deliveries and renames. Raises `NotFound` if there is none of them."""
         ...
 
     def find(self, query: TransferQuery) -> AsyncIterator[TransferRecord]:
@@ -119,7 +146,7 @@ class TransferLog(Protocol):
 
 
 class DeliveryQueue(Protocol):
-    """Deliveries as work: find, claim, renew, settle."""
+    """Deliveries as work: find, claim, renew, settle; and what administrators decide about them."""
 
     async def due(self, shard: int, now: datetime, limit: int = 100) -> list[OpenWork]:
         """Return rows of one shard (0 to 15) that are due. By index: may be late, may be stale."""
@@ -147,6 +174,32 @@ class DeliveryQueue(Protocol):
 
         Raises:
             ChangedMeanwhile: The lease was taken by another worker meanwhile.
+        """
+        ...
+
+    async def dead(self, shard: int) -> list[OpenWork]:
+        """Return rows of one shard (0 to 15) that are DEAD. By index: may be late, may be stale."""
+        ...
+
+    async def deliveries_of(self, log_id: LogId) -> tuple[Delivery, ...]:
+        """Return all deliveries of this LogID, by target, also if its record has expired; () if none."""
+        ...
+
+    async def replay(self, log_id: LogId, target: str, at: datetime) -> Delivery:
+        """
+        DEAD to PENDING, due at `at`, with no attempt counted; the error stays until the next attempt.
+
+        Raises:
+            ChangedMeanwhile: It is not DEAD, or not there.
+        """
+        ...
+
+    async def discard(self, log_id: LogId, target: str, reason: str, at: datetime) -> Delivery:
+        """
+        DEAD, HELD or PENDING to DISCARDED, with the reason as its error.
+
+        Raises:
+            ChangedMeanwhile: It has ended, a worker's lease on it lasts beyond `at`, or it is not there.
         """
         ...
 

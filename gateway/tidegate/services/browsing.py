@@ -10,22 +10,39 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 
+import structlog
+
 from tidegate.core.errors import AlreadyExists, NotEmpty, NotFound, Unsupported, WrongKind
 from tidegate.core.listing import Entry, NameFilter, entries
-from tidegate.core.objects import META_TRANSFER_ID, Location, NewObject, StoredObject
+from tidegate.core.objects import Location, StoredObject
 from tidegate.core.paths import HomeTree, MappedPlace, SyntheticDirectory
-from tidegate.ports.objects import ObjectStore
+from tidegate.core.renames import story_of
+from tidegate.core.routes import Routes
+from tidegate.core.sessions import Session
+from tidegate.ports.objects import NOTHING, ObjectStore
+from tidegate.services.renames import Move, Renames
+
+_log = structlog.get_logger("tidegate.browsing")
 
 _CRC32_OF_NOTHING = base64.b64encode(bytes(4)).decode()
 
 
 class Browsing:
-    """What one user may do to names in its home."""
+    """What one user may do to names in its home, in one session."""
 
-    def __init__(self, tree: HomeTree, store: ObjectStore, kms_key_id: str | None) -> None:
+    def __init__(
+        self,
+        tree: HomeTree,
+        session: Session,
+        store: ObjectStore,
+        renames: Renames,
+        routes: Routes,
+    ) -> None:
         self._tree = tree
+        self._session = session
         self._store = store
-        self._kms_key_id = kms_key_id
+        self._renames = renames
+        self._routes = routes
 
     async def stat(self, path: str) -> Entry:
         """Describe a file or directory. Raises `NotFound`."""
@@ -41,10 +58,15 @@ class Browsing:
     async def list(self, path: str) -> AsyncIterator[Entry]:
         """Yield the entries of a directory page by page, each name once. Raises `NotFound`, `WrongKind`."""
         place = self._tree.resolve(path)
-        if isinstance(place, SyntheticDirectory):
-            for name in place.children:
-                yield _directory(name)
-            return
+        # Mappings below are directories, whatever the bucket holds under their names.
+        for name in place.children:
+            yield _directory(name)
+        if isinstance(place, MappedPlace):
+            async for entry in self._stored(place):
+                if entry.name not in place.children:
+                    yield entry
+
+    async def _stored(self, place: MappedPlace) -> AsyncIterator[Entry]:
         bucket, prefix = place.directory_prefix()
         shown, token, seen = NameFilter(), None, False
         while True:
@@ -66,8 +88,9 @@ class Browsing:
         bucket, prefix = place.directory_prefix()
         if await self._exists(place):
             raise AlreadyExists(f"{path} exists")
-        marker = NewObject(Location(bucket, prefix), self._kms_key_id, {})
+        marker = self._routes.of(self._session.user_name, path).storage.new(Location(bucket, prefix), {})
         await self._store.put(marker, b"", _CRC32_OF_NOTHING)
+        self._tell("directory made", path)
 
     async def remove_directory(self, path: str) -> None:
         """Remove an empty directory. Raises `NotFound`, `NotEmpty`, `WrongKind`."""
@@ -79,16 +102,18 @@ class Browsing:
         if page.prefixes or any(listed.key != prefix for listed in page.keys):
             raise NotEmpty(f"{path} holds entries")
         await self._store.delete(Location(bucket, prefix))
+        self._tell("directory removed", path)
 
     async def remove(self, path: str) -> None:
         """Remove a file. Raises `NotFound`, `WrongKind`."""
         place = self._writable(path)
-        await self._file_at(place)
+        stored = await self._file_at(place)
         await self._store.delete(place.file_location())
+        self._tell("file removed", path, log_id=story_of(stored), object=str(stored.location))
 
     async def rename(self, old: str, new: str, *, overwrite: bool) -> None:
         """
-        Move one file by copying it and deleting the original.
+        Move one file; see `Renames.rename` for what is certain when.
 
         Raises:
             AlreadyExists: Something is at `new` and `overwrite` is false; or it is a directory.
@@ -103,11 +128,27 @@ class Browsing:
             return
         if await self._is_directory(target) or (not overwrite and await self._exists(target)):
             raise AlreadyExists(f"{new} exists")
-        # The copy is not what the upload landed: without the transfer id nothing takes it for that.
-        metadata = {name: value for name, value in stored.metadata.items() if name != META_TRANSFER_ID}
-        kms_key_id = stored.kms_key_id or self._kms_key_id
-        await self._store.copy(stored, NewObject(target.file_location(), kms_key_id, metadata))
-        await self._store.delete(source.location)
+        replacing = await self._current_etag(target) if overwrite else NOTHING
+        move = Move(old, new, stored, target.file_location(), replacing)
+        await self._renames.rename(self._session, move)
+
+    def _tell(self, event: str, path: str, **facts: object) -> None:
+        """The one line a change of names leaves in the log."""
+        who = self._session
+        _log.info(
+            event,
+            user=who.user_name,
+            session=who.session_id,
+            client_ip=who.client_ip,
+            path=path,
+            **facts,
+        )
+
+    async def _current_etag(self, place: MappedPlace) -> str:
+        try:
+            return (await self._store.head(place.file_location())).etag
+        except NotFound:
+            return NOTHING
 
     def _writable(self, path: str) -> MappedPlace:
         place = self._tree.resolve(path)

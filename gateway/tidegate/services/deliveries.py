@@ -20,12 +20,22 @@ from datetime import datetime, timedelta
 import structlog
 
 from tidegate.core.deliveries import Delivery, DeliveryStatus, DeliveryTarget, backoff
-from tidegate.core.errors import ChangedMeanwhile, GatewayError, NotFound
+from tidegate.core.errors import AccessDenied, ChangedMeanwhile, GatewayError, NotFound
 from tidegate.core.ids import GatewayId, LogId
-from tidegate.core.objects import META_DELIVERED_FROM, META_SHA256, Location, NewObject, StoredObject
+from tidegate.core.imports import import_id
+from tidegate.core.objects import (
+    META_DELIVERED_FROM,
+    META_DELIVERED_VERSION,
+    META_RENAME_ID,
+    META_SHA256,
+    Location,
+    NewObject,
+    StoredObject,
+)
+from tidegate.core.renames import followed
 from tidegate.core.transfers import TransferStatus
 from tidegate.ports.clock import Clock
-from tidegate.ports.objects import ObjectStore
+from tidegate.ports.objects import NOTHING, ObjectStore
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS, DeliveryQueue, TransferLog
 
 _log = structlog.get_logger("tidegate.deliveries")
@@ -89,6 +99,10 @@ class DeliveryWorker:
     async def run_once(self) -> int:
         """Attempt every delivery that is due now, to its outcome; return how many were to be had."""
         return sum(await asyncio.gather(*await self._begin_due()))
+
+    async def attempt(self, log_id: LogId, target: str) -> bool:
+        """Attempt one delivery now; return whether it was to be had. What came of it is on record."""
+        return await (self._under_way.get((log_id, target)) or self._begin(log_id, target))
 
     async def _look_for_work(self) -> None:
         try:
@@ -199,16 +213,47 @@ class DeliveryWorker:
 
     async def _deliver(self, claimed: Delivery) -> DeliveryStatus:
         """Copy until what was copied last is what should be there; say what became of this version."""
-        owed = await self._store.head(claimed.source, claimed.version_id)
-        if owed.etag != claimed.etag:
-            raise ChangedMeanwhile(f"{claimed.source} has another ETag than the record: not delivered")
+        owed = await self._owed(claimed)
         for _ in range(_MAX_ROUNDS):
             newest = await self._newest_finished(claimed) or owed
-            await self._copy(newest, claimed)
+            if not await self._bring(newest, claimed):
+                continue
             if (await self._newest_finished(claimed) or owed).version_id == newest.version_id:
                 is_own = newest.version_id == owed.version_id
                 return DeliveryStatus.DELIVERED if is_own else DeliveryStatus.SUPERSEDED
         raise ChangedMeanwhile(f"{claimed.source} changed {_MAX_ROUNDS} times during one delivery")
+
+    async def _owed(self, claimed: Delivery) -> StoredObject:
+        """
+        Return the object that is owed; without versions, wherever it was renamed to.
+
+        Raises:
+            NotFound: It is gone.
+            ChangedMeanwhile: It was replaced, which leaves nothing of it where there are no versions.
+        """
+        problem: GatewayError
+        try:
+            owed = await self._store.head(claimed.source, claimed.version_id)
+        except NotFound as error:
+            problem = error
+        else:
+            if owed.etag == claimed.etag:
+                return owed
+            problem = ChangedMeanwhile(f"{claimed.source} has another ETag than the record: not delivered")
+        renamed = await self._renamed(claimed) if claimed.version_id is None else None
+        if renamed is None:
+            raise problem
+        return renamed
+
+    async def _renamed(self, claimed: Delivery) -> StoredObject | None:
+        rename = followed((await self._log.story(claimed.log_id)).renames, claimed.source)
+        if rename is None:
+            return None
+        try:
+            stored = await self._store.head(rename.target)
+        except NotFound:
+            return None
+        return stored if stored.metadata.get(META_RENAME_ID) == rename.rename_id else None
 
     async def _newest_finished(self, claimed: Delivery) -> StoredObject | None:
         """
@@ -230,21 +275,45 @@ class DeliveryWorker:
         return None
 
     async def _is_completed(self, stored: StoredObject) -> bool:
-        if stored.transfer_id is None:
+        log_id = LogId(stored.transfer_id) if stored.transfer_id else import_id(stored)
+        if log_id is None:
             return False
         try:
-            transfer = (await self._log.story(LogId(stored.transfer_id))).transfer
+            transfer = (await self._log.story(log_id)).transfer
         except NotFound:
             return False
         return transfer.status is TransferStatus.COMPLETED and transfer.version_id == stored.version_id
 
-    async def _copy(self, source: StoredObject, claimed: Delivery) -> None:
+    async def _bring(self, source: StoredObject, claimed: Delivery) -> bool:
+        """
+        Let the destination hold this version; False if it changed between looking and copying.
+
+        The copy goes only onto what was seen there. So one that S3 carries out long after its worker
+        was killed cannot land over what a later worker has brought.
+        """
+        marks = _marks(source)
+        seen = await self._seen(claimed.destination)
+        if isinstance(seen, StoredObject):
+            if source.version_id and seen.metadata.items() >= marks.items():
+                return True
+            seen = seen.etag
         target = self._targets.get(claimed.target)
-        metadata = {META_DELIVERED_FROM: _origin(source.location)}
-        if META_SHA256 in source.metadata:
-            metadata[META_SHA256] = source.metadata[META_SHA256]
-        new = NewObject(claimed.destination, target.kms_key_id if target else None, metadata)
-        await self._store.copy(source, new)
+        new = NewObject(claimed.destination, target.kms_key_id if target else None, marks)
+        try:
+            await self._store.copy(source, new, replacing=seen)
+        except ChangedMeanwhile as error:
+            _log.info("destination changed", log_id=claimed.log_id, target=claimed.target, reason=str(error))
+            return False
+        return True
+
+    async def _seen(self, destination: Location) -> StoredObject | str | None:
+        """Return what is at the destination; `NOTHING`; or None if this gateway may only write there."""
+        try:
+            return await self._store.head(destination)
+        except NotFound:
+            return NOTHING
+        except AccessDenied:
+            return None
 
     async def _settle(self, claimed: Delivery, outcome: Delivery) -> None:
         await self._queue.settle(outcome)
@@ -258,6 +327,16 @@ class DeliveryWorker:
             destination=str(claimed.destination),
             reason=outcome.error,
         )
+
+
+def _marks(source: StoredObject) -> dict[str, str]:
+    """Return the metadata of a delivered copy: which version of what it is."""
+    marks = {META_DELIVERED_FROM: _origin(source.location)}
+    if source.version_id:
+        marks[META_DELIVERED_VERSION] = source.version_id
+    if META_SHA256 in source.metadata:
+        marks[META_SHA256] = source.metadata[META_SHA256]
+    return marks
 
 
 def _origin(location: Location) -> str:

@@ -83,6 +83,7 @@ class Ending:
         """Drop everything because of an error; what may have taken effect is left open for the sweep."""
         # An error that is not of our family came from where nobody can say what was done.
         if isinstance(error, OutcomeUnknown) or not isinstance(error, GatewayError):
+            await sender.quiet()  # other parts may be under way: what has ended sends nothing more
             self._tell(None, error=_words(error))
             return
         await self._close_without_object(TransferStatus.FAILED, str(error), sender)

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tidegate.core.deliveries import DeliveryTarget
+from tidegate.core.deliveries import DeliveryTarget, chosen
 from tidegate.core.errors import AlreadyExists
 from tidegate.core.ids import GatewayId, LogId
-from tidegate.core.objects import META_TRANSFER_ID, META_USER_AGENT, META_USER_AGENT_ID, Location, NewObject
+from tidegate.core.objects import META_TRANSFER_ID, META_USER_AGENT, META_USER_AGENT_ID, Location
+from tidegate.core.routes import Route, Routes
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import Direction, TransferRecord
 from tidegate.ports.clock import Clock
@@ -35,10 +36,14 @@ class Backends:
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What becomes of files that land: their key, and where they are delivered."""
+    """What becomes of files that land: how they are stored, and where they are delivered."""
 
-    kms_key_id: str | None
+    routes: Routes
     targets: tuple[DeliveryTarget, ...]
+
+    def targets_of(self, route: Route) -> tuple[DeliveryTarget, ...]:
+        """Return the targets that a file of this route is owed to."""
+        return self.targets if route.deliver_to is None else chosen(self.targets, route.deliver_to)
 
 
 class Uploads:
@@ -93,9 +98,8 @@ class Uploads:
         if self._one_writer and self.at(location):
             raise AlreadyExists(f"{location} is being written by another handle")
         self._budget.admit(self._settings.reservation_bytes)
-        gateway_id, now = self._backends.gateway_id, self._backends.clock.now()
-        record = TransferRecord.begun(Direction.UPLOAD, session, path, location, gateway_id, now)
-        upload = self._upload(record, self._new_object(record, location))
+        upload = self._upload(session, path, location)
+        record = upload.record
         self._open[upload] = location
         self._all_ended.clear()
         starting = asyncio.create_task(self._backends.log.start(record))
@@ -111,19 +115,32 @@ class Uploads:
             raise
         return upload
 
-    def _upload(self, record: TransferRecord, new: NewObject) -> Upload:
-        store, log, clock = self._backends.store, self._backends.log, self._backends.clock
+    def _upload(self, session: Session, path: str, location: Location) -> Upload:
+        backends, route = self._backends, self._landing.routes.of(session.user_name, path)
+        targets = self._landing.targets_of(route)
+        record = TransferRecord.begun(
+            Direction.UPLOAD,
+            session,
+            path,
+            location,
+            backends.gateway_id,
+            backends.clock.now(),
+            tuple(target.name for target in targets),
+        )
+        new = route.storage.new(location, _metadata(record))
         ending = Ending(
             record,
             new,
-            store,
-            log,
-            clock,
-            self._landing.targets,
+            backends.store,
+            backends.log,
+            backends.clock,
+            targets,
             self._on_owed,
-            self._backends.is_fresh,
+            backends.is_fresh,
         )
-        sender = PartSender(new, record.owner, store, log, self._budget, self._settings.parallel_parts)
+        sender = PartSender(
+            new, record.owner, backends.store, backends.log, self._budget, self._settings.parallel_parts
+        )
         return Upload(record, sender, ending, self._budget, self._settings, self._forget)
 
     def _forget(self, upload: Upload) -> None:
@@ -131,13 +148,10 @@ class Uploads:
         if not self._open:
             self._all_ended.set()
 
-    def _new_object(self, record: TransferRecord, location: Location) -> NewObject:
-        return NewObject(
-            location,
-            self._landing.kms_key_id,
-            {
-                META_TRANSFER_ID: record.log_id,
-                META_USER_AGENT: "AWSTransfer",
-                META_USER_AGENT_ID: f"{record.user_name}@{record.server_id}",
-            },
-        )
+
+def _metadata(record: TransferRecord) -> dict[str, str]:
+    return {
+        META_TRANSFER_ID: record.log_id,
+        META_USER_AGENT: "AWSTransfer",
+        META_USER_AGENT_ID: f"{record.user_name}@{record.server_id}",
+    }

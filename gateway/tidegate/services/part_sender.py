@@ -8,14 +8,14 @@ is sent, notes its id on the record before that, and knows how to drop it again.
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import zlib
 
+from tidegate.core.checksums import as_s3_writes, crc32_combine
 from tidegate.core.errors import OutcomeUnknown, StoreUnavailable, Throttled, TooLarge
 from tidegate.core.ids import UploadId
 from tidegate.core.limits import S3_MAX_OBJECT_BYTES, S3_MAX_PARTS, S3_MIN_PART_BYTES
-from tidegate.core.objects import NewObject, PartReceipt, StoredObject
+from tidegate.core.objects import NewObject, PartReceipt, StoredObject, WholeObject
 from tidegate.core.transfers import Owner
 from tidegate.ports.objects import Body, ObjectWriter
 from tidegate.ports.transfer_log import TransferLog
@@ -23,10 +23,12 @@ from tidegate.services.buffers import BufferBudget
 
 
 class Digest:
-    """The running SHA-256 of a file, and the CRC32 of each piece, computed off the event loop."""
+    """The running SHA-256 and CRC32 of a file, and the CRC32 of each piece, computed off the event loop."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
+        self._crc32 = 0
+        self._size = 0
         self._in_order = asyncio.Lock()  # hands itself on first come, first served
 
     async def take(self, body: Body) -> str:
@@ -36,10 +38,17 @@ class Digest:
 
     def _take(self, body: Body) -> str:
         self._sha256.update(body)
-        return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+        crc32 = zlib.crc32(body)
+        self._crc32 = crc32_combine(self._crc32, crc32, len(body))
+        self._size += len(body)
+        return as_s3_writes(crc32)
 
     def sha256(self) -> str:
         return self._sha256.hexdigest()
+
+    def whole(self) -> WholeObject:
+        """Return what everything taken so far comes to."""
+        return WholeObject(self._size, as_s3_writes(self._crc32))
 
 
 class PartSender:
@@ -124,7 +133,9 @@ class PartSender:
         """Complete the multipart upload of all sent parts. Call when settled."""
         assert self.upload_id is not None
         in_order = sorted(self._receipts, key=lambda receipt: receipt.number)
-        return await self._store.complete_multipart(self._new.location, self.upload_id, in_order)
+        # The whole is what was hashed in file order: a receipt that is missing or misplaced shows against it.
+        whole = self.digest.whole()
+        return await self._store.complete_multipart(self._new.location, self.upload_id, in_order, whole)
 
     async def drop(self) -> None:
         """

@@ -10,27 +10,31 @@ the versions, and only then decide, by what is really there:
     no object                                                     ABANDONED
 
 A sweeper that dies leaves a record in SWEEPING under its own id, and is swept itself.
+Renames that a dead gateway left PENDING are taken over and finished alike.
 A gateway sweeps its own records too, where no open file of its own stands behind them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
-from tidegate.core.deliveries import DeliveryTarget, owed
+from tidegate.core.deliveries import DeliveryTarget, chosen, owed
 from tidegate.core.errors import ChangedMeanwhile, GatewayError, OutcomeUnknown
 from tidegate.core.ids import LogId, UploadId
 from tidegate.core.objects import META_BYTES, META_OUTCOME, META_SHA256, Location, StoredObject
+from tidegate.core.renames import RenameStatus
 from tidegate.core.transfers import Content, TransferRecord, TransferStatus
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore
+from tidegate.ports.renames import PendingRename, RenameLog
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS, OpenRecord, TransferLog
 from tidegate.services.leases import Lease
+from tidegate.services.renames import Renames
 from tidegate.services.versions import find_own_version, is_overtaken
 
 _log = structlog.get_logger("tidegate.sweep")
@@ -44,8 +48,8 @@ class Swept:
 
     log_id: LogId
     gateway_id: str
-    before: TransferStatus
-    after: TransferStatus | None
+    before: TransferStatus | RenameStatus
+    after: TransferStatus | RenameStatus | None
     path: str
 
 
@@ -57,15 +61,20 @@ class Sweep:
     Args:
         is_open_here: Whether a record of this gateway has an open file behind it.
         on_owed: Called when a swept upload owes deliveries.
+        with_renames: Whether renames are finished, too. Whoever may not write to landing buckets must
+            not try: a refusal is how a rename ends as FAILED.
     """
 
     store: ObjectStore
     log: TransferLog
+    rename_log: RenameLog
+    renames: Renames
     clock: Clock
     lease: Lease
     targets: tuple[DeliveryTarget, ...]
     is_open_here: Callable[[LogId], bool]
     on_owed: Callable[[], None]
+    with_renames: bool = True
 
     async def run_once(self, *, dry_run: bool = False) -> list[Swept]:
         """Deal with every record whose owner is gone. One that fails is left for the next time."""
@@ -76,12 +85,12 @@ class Sweep:
                 busy.add(found.gateway_id)
                 if not self._is_orphan(found):
                     continue
-                try:
-                    done = await self._sweep(found, dry_run=dry_run)
-                except GatewayError as error:
-                    _log.warning("record left for the next sweep", log_id=found.log_id, reason=str(error))
+                swept += await _or_left(found.log_id, self._sweep(found, dry_run=dry_run))
+            for pending in await self.rename_log.pending_renames(shard):
+                busy.add(pending.gateway_id)
+                if not self._is_orphaned_rename(pending):
                     continue
-                swept += [done] if done else []
+                swept += await _or_left(pending.log_id, self._sweep_rename(pending, dry_run=dry_run))
         if not dry_run:
             await self._forget_finished(busy)
         return swept
@@ -115,6 +124,43 @@ class Sweep:
             path=record.path,
         )
         return Swept(record.log_id, record.gateway_id, before, after, record.path)
+
+    # --- renames --------------------------------------------------------------------------
+
+    def _is_orphaned_rename(self, pending: PendingRename) -> bool:
+        if not self.with_renames:
+            return False
+        if pending.gateway_id == self.lease.gateway_id:
+            return not self.renames.is_under_way(pending.rename_id)
+        return self.lease.is_dead(pending.gateway_id)
+
+    async def _sweep_rename(self, pending: PendingRename, *, dry_run: bool) -> Swept | None:
+        renames = (await self.log.story(pending.log_id)).renames
+        rename = next((each for each in renames if each.rename_id == pending.rename_id), None)
+        if rename is None or not rename.is_open or rename.gateway_id != pending.gateway_id:
+            return None  # the index was behind
+        if rename.server_id != self.lease.server_id:
+            return None  # another server shares the table: its gateways have leases of their own
+        before = rename.status
+        if dry_run:
+            return Swept(rename.log_id, rename.gateway_id, before, None, rename.path)
+        try:
+            taken = await self.rename_log.take_over_rename(rename, self.lease.gateway_id, self.clock.now())
+        except ChangedMeanwhile:
+            return None  # its owner settled it, or another sweeper was first
+        after = await self.renames.resume(taken)
+        _log.warning(
+            "rename swept",
+            status=after.value,
+            log_id=rename.log_id,
+            dead_gateway=rename.gateway_id,
+            user=rename.user_name,
+            path=rename.path,
+            new_path=rename.new_path,
+        )
+        return Swept(rename.log_id, rename.gateway_id, before, after, rename.path)
+
+    # --- uploads --------------------------------------------------------------------------
 
     async def _end(self, claimed: TransferRecord) -> TransferStatus:
         location = Location(claimed.bucket, claimed.object_key)
@@ -157,7 +203,8 @@ class Sweep:
 
     async def _complete(self, claimed: TransferRecord, stored: StoredObject) -> None:
         now = self.clock.now()
-        deliveries = owed(claimed.log_id, stored.location, stored.version_id, stored.etag, self.targets, now)
+        targets = chosen(self.targets, claimed.delivery_targets)
+        deliveries = owed(claimed.log_id, stored.location, stored.version_id, stored.etag, targets, now)
         await self.log.complete(
             claimed.owner,
             _content(claimed, stored),
@@ -199,6 +246,16 @@ class Sweeper:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._interval_seconds):
                     await self._wake.wait()
+
+
+async def _or_left(log_id: LogId, sweeping: Awaitable[Swept | None]) -> list[Swept]:
+    """Return what was swept, if anything; what fails is left for the next time."""
+    try:
+        done = await sweeping
+    except GatewayError as error:
+        _log.warning("record left for the next sweep", log_id=log_id, reason=str(error))
+        return []
+    return [done] if done else []
 
 
 def _was_to_be_whole(claimed: TransferRecord, stored: StoredObject) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from tidegate.core.limits import MIB
-from tidegate.settings.problems import Lines, Place, Problem, refusal
+from tidegate.settings.problems import Lines, Origins, Place, Problem, refusal
 
 MAX_DOCUMENT_BYTES = MIB
 # A document of the largest size has a tenth of these; settings are five levels deep.
@@ -26,7 +26,7 @@ _MERGE = _TAG + "merge"
 _KNOWN_TAGS = frozenset(
     _TAG + name for name in ("null", "bool", "int", "float", "str", "timestamp", "map", "seq", "merge")
 )
-_NO_LINES: Lines = {}
+_NO_ORIGINS: Origins = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ def parse(text: str, source: str) -> Document:
             or is no mapping. Every line names `source`.
     """
     if len(text.encode(errors="surrogatepass")) > MAX_DOCUMENT_BYTES:
-        raise refusal(source, [_too_large()], _NO_LINES)
+        raise refusal(source, [_too_large()], _NO_ORIGINS)
     try:
         return _parse(text)
     except _Refused as refused:
-        raise refusal(source, refused.problems, _NO_LINES) from None
+        raise refusal(source, refused.problems, _NO_ORIGINS) from None
 
 
 def _too_large() -> Problem:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, WithJsonSchema
@@ -19,14 +20,17 @@ from pydantic_core import PydanticCustomError
 
 from tidegate.core.errors import InvalidName
 from tidegate.core.limits import S3_MAX_KEY_BYTES
-from tidegate.core.paths import home_from_target
-from tidegate.core.users import check_user_name
+from tidegate.core.paths import check_home, home_from_target
+from tidegate.core.users import Home, HomeDirectoryType, Mapping, check_user_name
 from tidegate.settings.problems import shown
 
 # Marks errors whose text is already in our words.
 OWN_WORDS = "tidegate"
 # Key of the validation context: the directory that relative paths start from.
 DIRECTORY = "directory"
+
+# Whatever is put after it must still be a bucket's name.
+NAME_PREFIX_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?$"
 
 _REFERENCE = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"
 
@@ -86,13 +90,41 @@ def _prefix(prefix: str) -> str:
     return prefix
 
 
+def refused_file_name(name: str) -> str:
+    """Return why a text is no name of a file here; empty if it is one."""
+    if Path(name) == Path():
+        return "expected the name of a file"
+    return "~ is not expanded; write the whole path" if name.startswith("~") else ""
+
+
 def _file(path: Path, info: ValidationInfo) -> Path:
-    if path == Path():
-        raise refused("expected the name of a file")
-    if path.parts[0].startswith("~"):
-        raise refused("~ is not expanded; write the whole path")
+    if words := refused_file_name(str(path)):
+        raise refused(words)
     directory = (info.context or {}).get(DIRECTORY)
     return path if directory is None else Path(directory) / path
+
+
+def _network(text: str) -> str:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise refused(f"expected a network such as 10.0.0.0/16, not {shown(text)}") from None
+    if "/" in text and network.network_address != ip_address(text.partition("/")[0]):
+        # One address was meant, or the whole network: they differ in who is trusted.
+        raise refused(f"{shown(text)} is an address in {network}; write the one that is meant")
+    return str(network)
+
+
+def _virtual_directory(path: str) -> str:
+    # The rules are those of mappings, over which routes are laid.
+    with _in_own_words():
+        check_home(Home(HomeDirectoryType.LOGICAL, "/", (Mapping(path, "/bucket"),)))
+    return path
+
+
+def _only_in_a_file(name: str) -> str:
+    # Whoever builds settings in Python would be given nothing of what the file says.
+    raise refused(f"{shown(name)} is not read here: only `load` follows extends")
 
 
 def _endpoint(url: str) -> str:
@@ -153,7 +185,7 @@ KmsKey: TypeAlias = Annotated[
 TargetName: TypeAlias = Annotated[
     str,
     Field(pattern=r"^[a-z0-9-]{1,40}$"),
-    Words(form="a target name (1 to 40 lower-case letters, digits or -)"),
+    Words(form="1 to 40 lower-case letters, digits or -"),
 ]
 Prefix: TypeAlias = Annotated[str, Field(max_length=S3_MAX_KEY_BYTES), AfterValidator(_prefix)]
 PartnerName: TypeAlias = Annotated[str, AfterValidator(_partner_name)]
@@ -161,3 +193,33 @@ HomeDirectory: TypeAlias = Annotated[str, AfterValidator(_home)]
 EndpointUrl: TypeAlias = Annotated[str, AfterValidator(_endpoint)]
 # Relative ones start from the directory of the configuration file.
 FilePath: TypeAlias = Annotated[Path, AfterValidator(_file)]
+BaseFile: TypeAlias = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_only_in_a_file)]
+NamePrefix: TypeAlias = Annotated[
+    str,
+    Field(pattern=NAME_PREFIX_PATTERN),
+    Words(form="1 to 30 lower-case letters, digits or -, the first and last no -"),
+]
+Network: TypeAlias = Annotated[str, AfterValidator(_network)]
+VirtualDirectory: TypeAlias = Annotated[str, AfterValidator(_virtual_directory)]
+UserPattern: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^[0-9A-Za-z_.@*?-]{1,100}$"),
+    Words(form="a partner's name, in which * stands for anything and ? for one character"),
+]
+EventTarget: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^(eventbridge|arn:aws[\w-]*:(sqs|lambda):[\w:-]+)$"),
+    Words(form="eventbridge, or the ARN of a queue or a function"),
+]
+ServiceName: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9-]+\.amazonaws\.com(\.cn)?$"),
+    Words(form="a service such as ecs-tasks.amazonaws.com"),
+]
+StorageClass: TypeAlias = Literal[
+    "STANDARD",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER_IR",
+]

@@ -9,8 +9,8 @@ from typing import TextIO
 
 from pydantic import ValidationError
 
-from tidegate.settings.document import parse
 from tidegate.settings.kinds import DIRECTORY
+from tidegate.settings.layers import Layered, layered
 from tidegate.settings.model import Settings
 from tidegate.settings.problems import Problem, refusal
 from tidegate.settings.sources import read
@@ -49,17 +49,24 @@ def load(source: str | None, environ: Mapping[str, str], stdin: TextIO) -> Loade
             like `config.yaml line 7: sftp.prot: unknown setting; did you mean sftp.port?`, in the
             order of the file and with no secret in it.
     """
+    return load_with_layers(source, environ, stdin)[0]
+
+
+def load_with_layers(
+    source: str | None, environ: Mapping[str, str], stdin: TextIO
+) -> tuple[LoadedSettings, Layered]:
+    """Return what `load` does, and what the files said to give that. Raises as `load` does."""
     found = read(source, environ, stdin)
-    document = parse(found.text, found.name)
-    values, problems = substitute(document.values, environ)
+    layers = layered(found)
+    values, problems = substitute(layers.values, environ)
     try:
         settings = Settings.model_validate(values, context={DIRECTORY: found.directory})
     except ValidationError as error:
         problems += _not_said_yet(problems_in(error), problems)
     if problems:
         # From None: the original holds the values, secrets among them.
-        raise refusal(found.name, problems, document.lines) from None
-    return LoadedSettings(settings, found.name, found.directory)
+        raise refusal(found.name, problems, layers.origins) from None
+    return LoadedSettings(settings, found.name, found.directory), layers
 
 
 def _not_said_yet(problems: list[Problem], said: list[Problem]) -> list[Problem]:

@@ -13,6 +13,17 @@ from tidegate.core.errors import InvalidSettings
 Place: TypeAlias = tuple[str | int, ...]
 Lines: TypeAlias = Mapping[Place, int]
 
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value was written: what messages call the source, and the line, from 1."""
+
+    source: str
+    line: int | None
+
+
+Origins: TypeAlias = Mapping[Place, Origin]
+
 # More would push what matters off the screen; so many mean that the wrong file was named.
 MOST_LINES = 50
 
@@ -59,30 +70,37 @@ def shown(value: object) -> str:
     return _short(repr(value) if isinstance(value, str) else str(value))
 
 
-def refusal(source: str, problems: Iterable[Problem], lines: Lines) -> InvalidSettings:
-    """Return the error that says the problems, a line each, in the order of the file, 50 at most."""
-    placed = [(_line_of(problem, lines), problem) for problem in problems]
-    placed.sort(key=lambda pair: pair[0] or 0)
-    said = [_sentence(source, line, problem) for line, problem in placed[:MOST_LINES]]
+def refusal(source: str, problems: Iterable[Problem], origins: Origins) -> InvalidSettings:
+    """
+    Return the error that says the problems, a line each, in the order of the file, 50 at most.
+
+    Args:
+        source: What a problem is of whose place has no origin.
+    """
+    placed = [(_origin_of(problem, origins, source), problem) for problem in problems]
+    # What the file itself says comes before what it was given by the files it extends.
+    placed.sort(key=lambda pair: (pair[0].source != source, pair[0].source, pair[0].line or 0))
+    said = [_sentence(origin, problem) for origin, problem in placed[:MOST_LINES]]
     if len(placed) > MOST_LINES:
         said.append(f"{source}: and {len(placed) - MOST_LINES} more problems")
     return InvalidSettings("\n".join(said))
 
 
-def _sentence(source: str, line: int | None, problem: Problem) -> str:
-    where = source if line is None else f"{source} line {line}"
+def _sentence(origin: Origin, problem: Problem) -> str:
+    where = origin.source if origin.line is None else f"{origin.source} line {origin.line}"
     return ": ".join(part for part in (where, dotted(problem.at), problem.text) if part)
 
 
-def _line_of(problem: Problem, lines: Lines) -> int | None:
+def _origin_of(problem: Problem, origins: Origins, source: str) -> Origin:
     """Look for the setting itself, then for what it is in: a missing key has no line of its own."""
     if problem.line is not None:
-        return problem.line
+        return Origin(source, problem.line)
     for length in range(len(problem.at), 0, -1):
-        if problem.at[:length] in lines:
-            return lines[problem.at[:length]]
+        if problem.at[:length] in origins:
+            return origins[problem.at[:length]]
     # A rule broken by defaults alone has no line; a document that is no mapping starts somewhere.
-    return None if problem.at else lines.get(())
+    nowhere = Origin(source, None)
+    return nowhere if problem.at else origins.get((), nowhere)
 
 
 def _readable(key: str) -> str:

@@ -14,6 +14,8 @@ def json_schema() -> dict[str, Any]:
     It knows names, types, bounds and forms. Rules between settings are checked only by `load`.
     """
     schema = Settings.model_json_schema(mode="validation")
+    # With `name_prefix`, which may stand in a file that is extended, a target's name says its bucket.
+    schema["$defs"]["DeliveryTargetSettings"]["required"].remove("bucket")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -1,7 +1,7 @@
 """
 The sections of the configuration: names, defaults, bounds and meanings, and nothing else.
 
-Rules between settings are in `model`. The descriptions here are those of the JSON Schema; the page
+Rules between settings are in `rules`. The descriptions here are those of the JSON Schema; the page
 for people is docs/configuration.md, and a test holds the two together.
 """
 
@@ -18,16 +18,19 @@ from tidegate.settings.kinds import (
     BucketName,
     Count,
     EndpointUrl,
+    EventTarget,
     FilePath,
     Flag,
     HomeDirectory,
     HostName,
     KmsKey,
+    Network,
     PartnerName,
     Prefix,
     Region,
     Seconds,
     Secret,
+    ServiceName,
     TableName,
     TargetName,
     Words,
@@ -74,6 +77,10 @@ class AwsSettings(Section):
     s3_concurrency: Count = Field(
         default=16, ge=1, le=512, description="Threads, hence S3 calls at the same time."
     )
+    object_checksums: Literal["full", "parts"] = Field(
+        default="full",
+        description="What S3 checks of an object made of parts: the whole too, or each part alone.",
+    )
 
 
 class SftpSettings(Section):
@@ -82,7 +89,7 @@ class SftpSettings(Section):
     host: HostName = Field(default="127.0.0.1", description="Address to listen on.")
     port: Count = Field(default=2222, ge=0, le=65535, description="Port; 0 takes a free one.")
     host_key_files: tuple[FilePath, ...] = Field(
-        default=(), description="Private host keys; `serve` needs at least one."
+        default=(), description="Private host keys; [] means those kept in the directory table."
     )
     advertised_host: HostName | None = Field(
         default=None, description="Host name that partners are told; null means `host`."
@@ -92,6 +99,16 @@ class SftpSettings(Section):
     )
     extra_algorithms: tuple[AlgorithmName, ...] = Field(
         default=(), description="SSH algorithms offered after the modern ones, for old clients."
+    )
+    host_key_kms_key: KmsKey | None = Field(
+        default=None,
+        description="KMS key of host keys kept in the directory table; null means landing.kms_key.",
+    )
+    proxy_protocol_from: tuple[Network, ...] = Field(
+        default=(), description="Load balancers, which must begin with a PROXY header; [] means none."
+    )
+    proxy_protocol_timeout_seconds: Seconds = Field(
+        default=5, gt=0, le=HOUR_SECONDS, description="How long a PROXY header may take to arrive."
     )
 
 
@@ -116,13 +133,18 @@ class TableSettings(Section):
     directory: TableName = Field(
         default="tidegate-directory", description="Table of servers, users and keys."
     )
+    kms_key: KmsKey | None = Field(
+        default=None, description="KMS key of both tables; null means the key AWS keeps for DynamoDB."
+    )
 
 
 class DeliveryTargetSettings(Section):
     """One place that finished uploads are copied to."""
 
     name: TargetName = Field(description="Name of the target in records and commands; unique.")
-    bucket: BucketName = Field(description="Bucket to copy to; never the landing bucket.")
+    bucket: BucketName = Field(
+        description="Bucket to copy to, never the landing bucket; with name_prefix it need not be said."
+    )
     prefix: Prefix = Field(default="", description="Put before the key of each copy; ends in /.")
     kms_key: KmsKey | None = Field(
         default=None, description="KMS key of the copies; null means the bucket's default."
@@ -150,6 +172,16 @@ class DeliverySettings(Section):
     )
     max_attempts: Count = Field(default=20, ge=1, le=1000, description="Attempts before a delivery is DEAD.")
     concurrency: Count = Field(default=4, ge=1, le=256, description="Deliveries at the same time.")
+    owner: Literal["embedded", "handlers"] = Field(
+        default="embedded", description="Who delivers: the gateways themselves, or Lambda functions."
+    )
+    foreign_objects: Literal["ignore", "deliver"] = Field(
+        default="ignore", description="What handlers do with objects that no partner uploaded."
+    )
+    events: EventTarget | None = Field(
+        default=None,
+        description="Where landing buckets send events: eventbridge, or the ARN of a queue or function.",
+    )
 
 
 class UploadSettings(Section):
@@ -208,6 +240,41 @@ class ShutdownSettings(Section):
 
     grace_seconds: Seconds = Field(
         default=30, ge=0, le=DAY_SECONDS, description="How long open uploads may go on once told to stop."
+    )
+    notice_seconds: Seconds = Field(
+        default=0,
+        ge=0,
+        le=HOUR_SECONDS,
+        description="How long /ready says no before connections are refused.",
+    )
+
+
+class HealthSettings(Section):
+    """Questions a load balancer or an orchestrator asks, over HTTP."""
+
+    host: HostName = Field(default="127.0.0.1", description="Address to answer on.")
+    port: Count | None = Field(
+        default=None, ge=0, le=65535, description="Port to answer on; 0 takes a free one, null means not to."
+    )
+
+
+class SetupSettings(Section):
+    """What `tidegate setup` gives an account beyond what the gateway cannot do without."""
+
+    noncurrent_days: Count | None = Field(
+        default=None, ge=1, le=36500, description="Days that replaced versions are kept; null means for ever."
+    )
+    object_lock_days: Count | None = Field(
+        default=None,
+        ge=1,
+        le=36500,
+        description="Days that no version can be deleted in new landing buckets; null means no Object Lock.",
+    )
+    deletion_protection: Flag = Field(
+        default=True, description="Whether tables must be unprotected before they can be deleted."
+    )
+    trusted_services: tuple[ServiceName, ...] = Field(
+        default=(), description="Services that may assume the roles setup makes; [] means it makes none."
     )
 
 

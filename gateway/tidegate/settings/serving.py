@@ -15,10 +15,17 @@ def check_for_serve(settings: Settings) -> list[str]:
     Return what keeps `serve` from starting, one line each; an empty list if nothing does.
 
     Lines begin with the setting's name; callers put the source's name before them. Looks whether
-    the host key files exist, and at nothing else outside. Overlaps of delivery targets with their
-    sources need no look: `Settings` cannot hold them.
+    the host key files exist, and at nothing else outside. Without any, the host keys are those of the
+    directory table. Overlaps of delivery targets with their sources need no look: `Settings` cannot
+    hold them.
     """
-    return [*_preset(settings), *_server_id(settings), *_host_keys(settings), *_targets(settings)]
+    checks = (_preset, _server_id, _host_keys, _landing, _targets, _grace)
+    return [problem for check in checks for problem in check(settings)]
+
+
+def check_for_setup(settings: Settings) -> list[str]:
+    """Return what keeps `setup` from knowing what an account should hold, one line each."""
+    return [problem for check in (_server_id, _landing, _targets) for problem in check(settings)]
 
 
 def _preset(settings: Settings) -> Iterator[str]:
@@ -32,18 +39,30 @@ def _server_id(settings: Settings) -> Iterator[str]:
 
 
 def _host_keys(settings: Settings) -> Iterator[str]:
-    if not settings.sftp.host_key_files:
-        yield f"sftp.host_key_files: serve needs at least one; make it with `{_keygen(Path('host_ed25519'))}`"
     for number, file in enumerate(settings.sftp.host_key_files):
         if not file.is_file():
             found = "is not a file" if file.exists() else "does not exist"
             yield f"sftp.host_key_files[{number}]: {file} {found}; make one with `{_keygen(file)}`"
 
 
+def _landing(settings: Settings) -> Iterator[str]:
+    # The default names are of buckets that `local` makes; in AWS they may be somebody else's.
+    if "bucket" not in settings.landing.model_fields_set:
+        yield "landing.bucket: serve must be told; name the bucket, or write a name_prefix"
+
+
 def _targets(settings: Settings) -> Iterator[str]:
-    # The default is the bucket that `local` makes; in AWS that name may be somebody else's.
     if "targets" not in settings.deliveries.model_fields_set:
         yield "deliveries.targets: serve must be told; name the targets, or write `targets: []` for none"
+
+
+def _grace(settings: Settings) -> Iterator[str]:
+    # Whoever stops the gateway kills it after some time of their own, which must be the longer one.
+    if "grace_seconds" not in settings.shutdown.model_fields_set:
+        yield (
+            "shutdown.grace_seconds: serve must be told; write how long open uploads may go on once told "
+            "to stop, less than what stops the gateway waits before it kills"
+        )
 
 
 def _keygen(file: Path) -> str:

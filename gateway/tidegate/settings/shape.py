@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 from pydantic import BaseModel, SecretStr
@@ -64,6 +65,11 @@ def words_of(field: FieldInfo | None) -> Words:
 def is_secret(field: FieldInfo | None) -> bool:
     """Whether values of the field must never be shown."""
     return field is not None and SecretStr in _parts(field.annotation)
+
+
+def is_file(field: FieldInfo | None) -> bool:
+    """Whether values of the field are names of files."""
+    return field is not None and Path in _parts(field.annotation)
 
 
 def suggestion(place: Place) -> str:

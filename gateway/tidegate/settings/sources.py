@@ -24,11 +24,13 @@ class Text:
         text: YAML; may be one character longer than is allowed, never much more.
         name: What messages call it.
         directory: Absolute; where relative paths in it start.
+        file: The file it was read from, absolute; None if from none.
     """
 
     text: str
     name: str
     directory: Path
+    file: Path | None = None
 
 
 def read(source: str | None, environ: Mapping[str, str], stdin: TextIO) -> Text:
@@ -47,7 +49,22 @@ def read(source: str | None, environ: Mapping[str, str], stdin: TextIO) -> Text:
         return Text(inline, SOURCE_VARIABLE if inline else "defaults", Path.cwd())
     if source == STDIN:
         return Text(_read_stdin(stdin), "standard input", Path.cwd())
-    return Text(_read_file(source), source, Path(source).absolute().parent)
+    return read_file(source)
+
+
+def read_file(source: str, name: str = "") -> Text:
+    """
+    Return the text of a file.
+
+    Args:
+        name: What messages call it, if not by its path as given.
+
+    Raises:
+        InvalidSettings: It cannot be read or is not UTF-8.
+    """
+    # Not resolved: beside a link lie the files that whoever wrote the link sees there.
+    file, name = Path(source).absolute(), name or source
+    return Text(_read_file(file, name), name, file.parent, file)
 
 
 def _read_stdin(stdin: TextIO) -> str:
@@ -59,10 +76,10 @@ def _read_stdin(stdin: TextIO) -> str:
         raise InvalidSettings(f"standard input: cannot be read: {error.strerror}") from None
 
 
-def _read_file(source: str) -> str:
+def _read_file(file: Path, source: str) -> str:
     try:
-        with Path(source).open("rb") as file:
-            content = file.read(MAX_DOCUMENT_BYTES + 1)
+        with file.open("rb") as opened:
+            content = opened.read(MAX_DOCUMENT_BYTES + 1)
     except FileNotFoundError:
         raise InvalidSettings(f"{source}: no such file") from None
     except IsADirectoryError:

@@ -15,7 +15,8 @@ from tidegate.core.paths import USER_NAME_VARIABLE
 from tidegate.settings.problems import Place, Problem, shown
 from tidegate.settings.shape import field_at, is_secret
 
-_REFERENCE = re.compile(r"\$\{([^{}]*)\}")
+REFERENCE = re.compile(r"\$\{([^{}]*)\}")
+_PER_PARTNER = "a home or a route's prefix"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -44,7 +45,7 @@ class _Filling:
         return value
 
     def _secret(self, value: object, place: Place) -> str:
-        match = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+        match = REFERENCE.fullmatch(value) if isinstance(value, str) else None
         if match is None or _NAME.fullmatch(match[1]) is None:
             return self._refuse(
                 place, "write ${NAME} and set that environment variable; never the value itself"
@@ -56,10 +57,10 @@ class _Filling:
         return self.environ[match[1]]
 
     def _look_for_references(self, value: str, place: Place) -> None:
-        allowed = USER_NAME_VARIABLE if place[-1] == "home" else ""
-        for match in _REFERENCE.finditer(value):
+        allowed = USER_NAME_VARIABLE if _is_per_partner(place) else ""
+        for match in REFERENCE.finditer(value):
             if match[0] != allowed:
-                also = f", and {allowed} in a home" if allowed else ""
+                also = f", and {allowed} in {_PER_PARTNER}" if allowed else ""
                 text = f"{shown(match[0])} is not filled in here; only secrets of aws may be variables{also}"
                 self.problems.append(Problem(place, text))
                 return
@@ -68,3 +69,11 @@ class _Filling:
         self.problems.append(Problem(place, text))
         # Something of the right type, so that validation goes on to the other settings.
         return "?"
+
+
+def _is_per_partner(place: Place) -> bool:
+    match place:
+        case ("partners", int(), "home") | ("routes", int(), "prefix"):
+            return True
+        case _:
+            return False

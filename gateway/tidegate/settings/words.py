@@ -115,6 +115,7 @@ _SAY: dict[str, _Say] = {
     "string_type": _text,
     "path_type": _expected("the name of a file"),
     "tuple_type": _expected("a list"),
+    "dict_type": _expected("a mapping"),
     "model_type": _section,
     "literal_error": _choice,
     "string_pattern_mismatch": _pattern,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tidegate.adapters.aws import items
+from tidegate.adapters.aws.renames import RENAME_PREFIX
 
 Record = dict[str, Any]
 
@@ -102,6 +103,8 @@ def _line(item: Record) -> str:
     if item["Item"] == items.TRANSFER_ITEM:
         size = "size unknown" if item.get("Bytes") is None else f"{item['Bytes']} bytes"
         what = f"{item['Direction']} of {item['Path']!r} by {item['UserName']}, {size}"
+    elif item["Item"].startswith(RENAME_PREFIX):
+        what = f"rename of {item['Path']!r} to {item['NewPath']!r} by {item['UserName']}"
     else:
         what = f"{item['Item']} to {item['DestinationBucket']}/{item['DestinationKey']}"
         what += f", attempts {item['Attempts']}"

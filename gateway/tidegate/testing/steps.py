@@ -16,7 +16,7 @@ import asyncio
 from pathlib import Path
 from typing import Any, cast
 
-from tidegate.assembly import Backend
+from tidegate.backend import Backend
 from tidegate.core.objects import META_TRANSFER_ID, NewObject
 
 OPERATIONS = frozenset(
@@ -28,9 +28,15 @@ OPERATIONS = frozenset(
         "complete",
         "end",
         "take_over",
+        # the log of renames
+        "intend",
+        "settle_rename",
+        "take_over_rename",
         # the delivery queue
         "claim",
         "settle",
+        "replay",
+        "discard",
         # the object store
         "put",
         "create_multipart",

@@ -15,12 +15,15 @@ from tidegate.core.errors import (
     WrongKind,
 )
 from tidegate.core.listing import Entry
-from tidegate.core.objects import Location, NewObject
+from tidegate.core.objects import Location, NewObject, Storage
 from tidegate.core.paths import HomeTree
+from tidegate.core.routes import Routes
 from tidegate.core.users import Home, HomeDirectoryType, Mapping
 from tidegate.services.browsing import Browsing
+from tidegate.services.intake import Backends
 from tidegate.services.part_sender import Digest
-from unit.services.world import World
+from tidegate.services.renames import Renames
+from unit.services.world import GATEWAY, SESSION, World
 
 CHROOT = Home.chroot("/landing/acme")
 MAPPED = Home(
@@ -31,7 +34,10 @@ MAPPED = Home(
 
 
 def browsing(world: World, home: Home = CHROOT) -> Browsing:
-    return Browsing(HomeTree(home, "acme"), world.store, "key-landing")
+    backends = Backends(world.store, world.log, world.clock, GATEWAY, lambda: world.is_fresh)
+    routes = Routes((), Storage("key-landing"))
+    renames = Renames(backends, world.log, routes)
+    return Browsing(HomeTree(home, "acme"), SESSION, world.store, renames, routes)
 
 
 async def put(world: World, key: str, body: bytes = b"content", bucket: str = "landing", **new: object):
@@ -274,7 +280,12 @@ class TestRename:
         moved = await world.store.inner.head(Location("landing", "acme/d/b"))
         assert await world.store.inner.read(moved, 0, 9) == b"12345"
         assert moved.kms_key_id == "key-other"
-        assert moved.metadata == {"tidegate-sha256": "00", "mine": "yes"}
+        marks = {"tidegate-log-id", "tidegate-rename-id"}
+        assert {name: value for name, value in moved.metadata.items() if name not in marks} == {
+            "tidegate-sha256": "00",
+            "mine": "yes",
+        }
+        assert marks <= moved.metadata.keys()
         assert await listed(browsing(world)) == ["d/"]
 
     async def test_without_a_key_of_its_own(self, world):
@@ -372,3 +383,22 @@ async def test_outside_the_home_nothing_is_touched(world, change):
         with pytest.raises(GatewayError):
             await getattr(browsing(world, MAPPED), change)(path)
     assert not {"put", "delete"} & set(world.calls)
+
+
+@pytest.mark.parametrize(
+    ("act", "event", "facts"),
+    [
+        (lambda browse: browse.make_directory("/new"), "directory made", {"path": "/new"}),
+        (lambda browse: browse.remove_directory("/d"), "directory removed", {"path": "/d"}),
+        (lambda browse: browse.remove("/a"), "file removed", {"path": "/a", "log_id": "0" * 26}),
+    ],
+)
+async def test_a_change_of_names_leaves_one_line(world, told, act, event, facts):
+    """Who changed which name, from where, in which session; of a file, its LogID."""
+    await put(world, "acme/a", metadata={"tidegate-transfer-id": "0" * 26})
+    await put(world, "acme/d/")
+    await act(browsing(world))
+    [line] = told
+    assert line["event"] == event
+    assert (line["user"], line["session"], line["client_ip"]) == ("acme", SESSION.session_id, "192.0.2.7")
+    assert line.items() >= facts.items()

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from tidegate.core.deliveries import DeliveryStatus
-from tidegate.core.errors import StoreUnavailable
-from unit.services.depot import ALICE, BOB, LEASE, Depot, until
+from tidegate.core.errors import AccessDenied, StoreUnavailable
+from unit.services.depot import ALICE, BOB, DESTINATION, LEASE, Depot, until
 from unit.services.world import turns
 
 S = DeliveryStatus
@@ -136,8 +136,16 @@ async def test_lost_and_settled(depot, slow):
     assert await depot.delivered() == BODY
 
 
-async def test_lost_with_an_old_copy_on_its_way(depot, slow):
-    """A copy of an older version that lands after all is put right by whoever made it, lease or not."""
+@pytest.mark.parametrize(("may_look", "copies"), [(True, 1), (False, 2)])
+async def test_lost_with_an_old_copy_on_its_way(depot, slow, may_look, copies):
+    """
+    A copy of an older version that comes after all is refused by what it finds there.
+
+    Where the gateway may not look at the destination it lands, and whoever made it puts it right.
+    """
+    if not may_look:
+        denied = AccessDenied("only writing is allowed")
+        slow.store.fail("head", denied, call=None, when=lambda at, *_: at == DESTINATION)
     older = await depot.land(b"older")
     await slow.begin()
     slow.log.fail("renew", StoreUnavailable("throttled"), call=None)
@@ -147,7 +155,7 @@ async def test_lost_with_an_old_copy_on_its_way(depot, slow):
     assert await depot.delivered() == b"newer"
     await slow.end()
     assert await depot.delivered() == b"newer"
-    assert slow.store.count("copy") == 2
+    assert slow.store.count("copy") == copies
     assert (await depot.delivery(older)).status is S.SUPERSEDED
     assert (await depot.delivery(newer)).status is S.DELIVERED
 

@@ -35,6 +35,7 @@ class TestDelivered:
         assert stored.kms_key_id == "key-archive"
         assert stored.metadata == {
             "tidegate-delivered-from": "s3://landing/acme/in/report.csv",
+            "tidegate-delivered-version": (await depot.objects.head(SOURCE)).version_id,
             "tidegate-sha256": hashlib.sha256(BODY).hexdigest(),
         }
         delivery = await depot.delivery(log_id)
@@ -176,11 +177,11 @@ class TestSource:
         store, _ = depot.faulty()
         copy, count = depot.objects.copy, 0
 
-        async def overtaken(source, new):
+        async def overtaken(source, new, *, replacing):
             nonlocal count
             count += 1
             await depot.land(str(count).encode())
-            return await copy(source, new)
+            return await copy(source, new, replacing=replacing)
 
         depot.objects.copy = overtaken
         await depot.worker(store=store)._attempt(log_id, "archive")

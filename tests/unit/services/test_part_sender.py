@@ -6,9 +6,11 @@ import asyncio
 import base64
 import hashlib
 import zlib
+from dataclasses import replace
 
 import pytest
 
+from support.checksums import whole
 from tidegate.core.errors import StoreUnavailable
 from tidegate.core.objects import META_TRANSFER_ID, NewObject
 from tidegate.services.part_sender import Digest, PartSender
@@ -38,13 +40,19 @@ class TestDigest:
             crc32 = await digest.take(piece)
             assert base64.b64decode(crc32) == zlib.crc32(piece).to_bytes(4, "big")
         assert digest.sha256() == hashlib.sha256(b"firstsecondthird").hexdigest()
+        assert digest.whole() == whole(b"firstsecondthird")
+
+    def test_of_no_bytes(self):
+        """A file of no bytes has sums, too."""
+        assert Digest().whole() == whole()
 
     async def test_pieces_taken_at_once(self):
-        """Pieces handed over without waiting are hashed in the order they were handed over."""
+        """Pieces handed over without waiting are summed up in the order they were handed over."""
         digest = Digest()
         bodies = [bytes([n]) * (100_000 if n % 2 else 1) for n in range(20)]
         await asyncio.gather(*(digest.take(body) for body in bodies))
         assert digest.sha256() == hashlib.sha256(b"".join(bodies)).hexdigest()
+        assert digest.whole() == whole(*bodies)
 
 
 class TestSend:
@@ -121,6 +129,35 @@ class TestSettled:
         sender.sent_parts += 1
         with pytest.raises(StoreUnavailable, match="1 of 2 parts"):
             await sender.settled()
+
+
+class TestComplete:
+    async def test_the_store_is_told_what_the_parts_must_come_to(self, world, started):
+        """The store refuses receipts of which one was lost: nothing is published."""
+        sender = sender_of(world, started)
+        for part in (PART, PART[::-1], b"the rest"):
+            await sender.send(bytearray(part), 0)
+        await sender.settled()
+        assert sender.digest.whole() == whole(PART, PART[::-1], b"the rest")
+        kept = sorted(sender._receipts, key=lambda receipt: receipt.number)
+        for wrong in (kept[:-1], kept[1:]):
+            sender._receipts = wrong
+            with pytest.raises(StoreUnavailable, match="bytes, not"):
+                await sender.complete()
+        sender._receipts = kept
+        assert (await sender.complete()).size == sender.sent_bytes
+
+    async def test_bytes_that_changed_between_two_looks(self, world, started):
+        """What was hashed is what must come out: parts swapped in the store have the size, not the CRC32."""
+        sender = sender_of(world, started)
+        for part in (PART, PART[::-1]):
+            await sender.send(bytearray(part), 0)
+        await sender.settled()
+        parts = world.store.open_uploads[sender.upload_id].parts
+        first, second = parts[1], parts[2]
+        parts[1], parts[2] = replace(first, body=second.body), replace(second, body=first.body)
+        with pytest.raises(StoreUnavailable, match="CRC32 of the whole"):
+            await sender.complete()
 
 
 class TestDrop:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from support.checksums import crc32, whole
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.leases import MemoryGatewayLeases
 from tidegate.adapters.memory.objects import MemoryObjectStore
 from tidegate.adapters.memory.transfer_log import MemoryTransferLog
 from tidegate.core.deliveries import DeliveryStatus, DeliveryTarget
-from tidegate.core.errors import ChangedMeanwhile
-from tidegate.core.ids import GatewayId, LogId, UploadId
+from tidegate.core.errors import ChangedMeanwhile, NotFound, StoreUnavailable
+from tidegate.core.ids import GatewayId, LogId, UploadId, new_log_id
 from tidegate.core.objects import (
     META_BYTES,
     META_OUTCOME,
@@ -24,10 +23,17 @@ from tidegate.core.objects import (
     META_TRANSFER_ID,
     Location,
     NewObject,
+    Storage,
     StoredObject,
 )
+from tidegate.core.renames import Rename, RenameStatus
+from tidegate.core.routes import Routes
+from tidegate.core.sessions import Session
 from tidegate.core.transfers import Content, Direction, TransferRecord, TransferStatus
+from tidegate.ports.objects import NOTHING
+from tidegate.services.intake import Backends
 from tidegate.services.leases import Lease
+from tidegate.services.renames import Renames
 from tidegate.services.sweep import Sweep
 
 SERVER = "s-0123456789abcdef0"
@@ -35,7 +41,7 @@ DEAD, ALIVE, SWEEPER = GatewayId("gw-dead"), GatewayId("gw-alive"), GatewayId("g
 THERE = Location("landing", "acme/report.csv")
 BODY = b"a report, whole"
 CONTENT = Content(len(BODY), hashlib.sha256(BODY).hexdigest())
-TARGETS = (DeliveryTarget("private", "private", "", None),)
+TARGETS = (DeliveryTarget("private", "private", "", None), DeliveryTarget("later", "later", "", None))
 
 
 class House:
@@ -47,11 +53,15 @@ class House:
         self.log = MemoryTransferLog(self.clock)
         self.leases = MemoryGatewayLeases()
         self.lease = Lease(self.leases, self.clock, SERVER, SWEEPER, 60)
+        backends = Backends(self.store, self.log, self.clock, SWEEPER, self.lease.is_fresh)
+        self.renames = Renames(backends, self.log, Routes((), Storage()))
         self.open_here: set[str] = set()
         self.owed = 0
         self.sweep = Sweep(
             store=self.store,
             log=self.log,
+            rename_log=self.log,
+            renames=self.renames,
             clock=self.clock,
             lease=self.lease,
             targets=TARGETS,
@@ -80,6 +90,7 @@ class House:
             started_at=now,
             timestamp=now,
             gateway_id=gateway,
+            delivery_targets=("private",),
         )
         await self.log.start(record)
         return record
@@ -91,7 +102,7 @@ class House:
             META_BYTES: str(CONTENT.size),
             META_SHA256: CONTENT.sha256,
         }
-        return await self.store.put(NewObject(THERE, None, metadata), BODY, _crc(BODY))
+        return await self.store.put(NewObject(THERE, None, metadata), BODY, crc32(BODY))
 
     async def multipart(self, record: TransferRecord) -> UploadId:
         new = NewObject(THERE, None, {META_TRANSFER_ID: record.log_id})
@@ -100,8 +111,8 @@ class House:
         return upload_id
 
     async def complete(self, upload_id: UploadId) -> StoredObject:
-        receipt = await self.store.upload_part(THERE, upload_id, 1, BODY, _crc(BODY))
-        return await self.store.complete_multipart(THERE, upload_id, [receipt])
+        receipt = await self.store.upload_part(THERE, upload_id, 1, BODY, crc32(BODY))
+        return await self.store.complete_multipart(THERE, upload_id, [receipt], whole(BODY))
 
     async def everybody_looked(self) -> None:
         """Let a lease pass in which only the living moved their counters."""
@@ -113,10 +124,6 @@ class House:
 
     async def status(self, log_id: str = "log-1") -> TransferStatus:
         return (await self.log.story(LogId(log_id))).transfer.status
-
-
-def _crc(body: bytes) -> str:
-    return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
 
 
 @pytest.fixture
@@ -351,3 +358,78 @@ async def test_an_upload_nobody_named_is_aborted_once_it_is_old_enough(house: Ho
     await house.sweep.run_once()
     assert house.store.open_uploads == {}
     assert await house.status() is TransferStatus.ABANDONED
+
+
+# --- renames --------------------------------------------------------------------------------
+
+SESSION = Session("0123456789abcdef", SERVER, "acme", "192.0.2.7", "SSH-2.0-x", "SHA256:k")
+ELSEWHERE = Location("landing", "acme/final.csv")
+
+
+async def intended(house: House, gateway: GatewayId = DEAD, server: str = SERVER) -> Rename:
+    """Let a gateway intend a rename of the file, and go no further."""
+    stored = await house.put(new_log_id())
+    session = replace(SESSION, server_id=server)
+    paths = ("/report.csv", "/final.csv")
+    rename = Rename.begun(session, paths, stored, ELSEWHERE, NOTHING, gateway, house.clock.now())
+    await house.log.intend(rename)
+    return rename
+
+
+async def test_a_rename_of_a_dead_gateway_is_finished(house: House) -> None:
+    """It is taken over, carried out and settled; after that the lease of the dead is forgotten."""
+    rename = await intended(house)
+    await house.leases.renew(SERVER, DEAD)
+    await house.everybody_looked()
+    [dry] = await house.sweep.run_once(dry_run=True)
+    assert (dry.log_id, dry.before, dry.after) == (rename.log_id, RenameStatus.PENDING, None)
+    assert (await house.log.story(rename.log_id)).renames == (rename,)
+
+    [swept] = await house.sweep.run_once()
+
+    assert (swept.after, swept.path) == (RenameStatus.DONE, "/report.csv")
+    [settled] = (await house.log.story(rename.log_id)).renames
+    assert (settled.status, settled.owner) == (RenameStatus.DONE, (SWEEPER, 2))
+    assert (await house.store.head(ELSEWHERE)).size == len(BODY)
+    with pytest.raises(NotFound):
+        await house.store.head(THERE)
+    assert await house.sweep.run_once() == []
+    assert DEAD not in await house.leases.counters(SERVER)
+
+
+@pytest.mark.parametrize(("gateway", "server"), [(ALIVE, SERVER), (DEAD, "s-00000000000000009")])
+async def test_a_rename_of_the_living_and_of_other_servers_is_left(
+    house: House, gateway: GatewayId, server: str
+) -> None:
+    """It is somebody's who can finish it."""
+    rename = await intended(house, gateway, server)
+    await house.everybody_looked()
+    assert await house.sweep.run_once() == []
+    assert (await house.log.story(rename.log_id)).renames == (rename,)
+
+
+async def test_a_rename_that_cannot_be_finished_is_left_and_keeps_its_gateway_known(house: House) -> None:
+    """S3 does not answer: the next sweep is the next try, and it is the sweeper's own by then."""
+    rename = await intended(house)
+    await house.everybody_looked()
+    copy = house.store.copy
+
+    async def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("no answer")
+
+    house.store.copy = away
+    assert await house.sweep.run_once() == []
+    [left] = (await house.log.story(rename.log_id)).renames
+    assert (left.status, left.gateway_id) == (RenameStatus.PENDING, SWEEPER)
+    house.store.copy = copy
+    assert [each.after for each in await house.sweep.run_once()] == [RenameStatus.DONE]
+
+
+async def test_of_renames_of_one_gateway_only_those_not_under_way_are_swept(house: House) -> None:
+    """The sweeper's own rename that is just being carried out is no orphan."""
+    rename = await intended(house, SWEEPER)
+    await house.everybody_looked()
+    house.renames._under_way[rename.rename_id] = rename
+    assert await house.sweep.run_once() == []
+    del house.renames._under_way[rename.rename_id]
+    assert [each.after for each in await house.sweep.run_once()] == [RenameStatus.DONE]

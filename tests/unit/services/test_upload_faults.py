@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from itertools import product
 
 import pytest
@@ -19,7 +20,7 @@ from tidegate.core.errors import (
 )
 from tidegate.core.transfers import OPEN_STATUSES, Content, TransferStatus
 from unit.services.faults import AFTER, BEFORE
-from unit.services.world import LARGE, SMALL, World, close, send
+from unit.services.world import LARGE, SMALL, World, close, send, turns
 
 S = TransferStatus
 STORE_CALLS = ("put", "create_multipart", "upload_part", "complete_multipart", "abort_multipart")
@@ -172,6 +173,23 @@ async def test_an_odd_answer_to_a_part(world):
     assert type(error) is KeyError
     assert world.store.count("complete_multipart") == 0
     await world.keeps_its_promises(upload, LARGE, error)
+
+
+async def test_an_odd_answer_while_other_parts_are_under_way(world):
+    """CLOSE waits for them: what has ended sends nothing more, and holds no memory."""
+    gate = world.store.hold("upload_part", call=1)
+    world.store.fail("upload_part", KeyError("ETag"), call=2)
+    upload = await world.begin(world.uploads(parallel_parts=3))
+    with suppress(KeyError):
+        await send(upload, LARGE)
+    closing = asyncio.create_task(upload.finish())
+    await gate.reached.wait()
+    await turns()
+    assert not closing.done()
+    gate.go.set()
+    with pytest.raises(KeyError) as raised:
+        await closing
+    await world.keeps_its_promises(upload, LARGE, raised.value)
 
 
 # --- two faults -----------------------------------------------------------------------------

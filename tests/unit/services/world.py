@@ -12,8 +12,9 @@ from tidegate.adapters.memory.transfer_log import MemoryTransferLog
 from tidegate.core.deliveries import Delivery, DeliveryTarget
 from tidegate.core.errors import GatewayError, NotFound
 from tidegate.core.ids import GatewayId, LogId
-from tidegate.core.objects import Location, StoredObject
+from tidegate.core.objects import Location, Storage, StoredObject
 from tidegate.core.parts import PartSchedule
+from tidegate.core.routes import Route, Routes
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import OPEN_STATUSES, TransferQuery, TransferRecord, TransferStatus
 from tidegate.services.intake import Backends, Landing, Uploads
@@ -59,6 +60,7 @@ class World:
         schedule: PartSchedule | None = None,
         window: int = WINDOW,
         targets: tuple[DeliveryTarget, ...] = TARGETS,
+        routes: tuple[Route, ...] = (),
     ) -> Uploads:
         return Uploads(
             Backends(self.store, self.log, self.clock, GATEWAY, lambda: self.is_fresh),
@@ -66,7 +68,7 @@ class World:
             UploadSettings(
                 schedule or PartSchedule(BASE_PART, BASE_PART), window, parallel_parts, store_partial
             ),
-            Landing("key-landing", targets),
+            Landing(Routes(routes, Storage("key-landing")), targets),
             one_writer=one_writer,
             on_owed=self._on_owed,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import yaml
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from tidegate.core.behaviour import PRESETS
+from tidegate.settings import Settings, check_for_serve, load
+from tidegate.settings.names import NAMED
 from tidegate.settings.sections import BehaviourSettings
 from tidegate.settings.shape import Setting, all_settings
 
-PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "configuration.md").read_text()
 ROWS = dict(re.findall(r"^\| `([^`]+)` \| (.+?) \| .*? \| .+ \|$", PAGE, re.MULTILINE))
 SETTINGS = {setting.name: setting for setting in all_settings()}
 
@@ -51,6 +55,34 @@ def in_units(name: str, value: int) -> str:
     from tidegate.settings.words import human_size
 
     return (human_size(value) if name.endswith("_bytes") else "") or str(value)
+
+
+def yaml_blocks(page: str) -> list[str]:
+    return re.findall(r"^```yaml\n(.*?)^```", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_routes_on_the_page_load() -> None:
+    """With the target that the page speaks of, its example of routes is good."""
+    (block,) = yaml_blocks("configuration.md")
+    targets = "deliveries: {targets: [{name: archive, bucket: example-archive}]}\n"
+    settings = load("-", {}, io.StringIO(block + targets)).settings
+    assert [route.name for route in settings.routes] == ["bank", "statements"]
+
+
+def test_the_least_that_serves_does() -> None:
+    """Of the configuration in docs/serve.md, `serve` would ask only for the key file it names."""
+    (block,) = [block for block in yaml_blocks("serve.md") if "server_id:" in block]
+    (problem,) = check_for_serve(load("-", {}, io.StringIO(block)).settings)
+    assert problem.startswith("sftp.host_key_files[0]: /etc/tidegate/host_ed25519 does not exist")
+
+
+def test_the_page_tells_what_a_prefix_names() -> None:
+    """The table of names has each setting that a prefix names, with its name."""
+    settings = Settings(name_prefix="example-prod")
+    for section, names in NAMED.items():
+        for name in names:
+            value = getattr(getattr(settings, section), name)
+            assert f"| `{section}.{name}` | `{value}` |\n" in PAGE
 
 
 @pytest.mark.parametrize("choice", BehaviourSettings.model_fields)

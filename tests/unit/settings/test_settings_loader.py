@@ -143,14 +143,30 @@ def test_variables_elsewhere_are_refused_once(text: str, name: str) -> None:
     assert line.endswith("is not filled in here; only secrets of aws may be variables")
 
 
-def test_the_user_name_variable_belongs_in_a_home() -> None:
-    """`${transfer:UserName}` stands in a home, and no other variable does."""
+def test_the_user_name_variable_belongs_in_a_home_or_a_route() -> None:
+    """`${transfer:UserName}` stands in a home and in a route's prefix, and no other variable does."""
     assert loaded("partners: [{name: acme, home: '/b-1/${transfer:UserName}'}]").partners[0].home
+    routes = "routes: [{name: a, bucket: b-1, prefix: 'x/${transfer:UserName}/'}]"
+    assert loaded(routes).routes[0].prefix == "x/${transfer:UserName}/"
     (line,) = refusal_of("partners: [{name: acme, home: '/b-1/${HOME}'}]")
     assert line == (
         "line 1: partners[0].home: '${HOME}' is not filled in here; "
-        "only secrets of aws may be variables, and ${transfer:UserName} in a home"
+        "only secrets of aws may be variables, and ${transfer:UserName} in a home or a route's prefix"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "routes: [{name: a, tags: {prefix: '${transfer:UserName}'}}]",
+        "routes: [{name: a, tags: {home: '${transfer:UserName}'}}]",
+        "deliveries: {targets: [{name: a, bucket: b-1, prefix: '${transfer:UserName}/'}]}",
+    ],
+)
+def test_the_user_name_variable_belongs_nowhere_else(text: str) -> None:
+    """Where it would not be filled in it is refused, whatever the place is called."""
+    line, *_ = refusal_of(text)
+    assert line.endswith("'${transfer:UserName}' is not filled in here; only secrets of aws may be variables")
 
 
 def test_rules_between_settings_name_the_line_of_the_one_to_change() -> None:

@@ -194,6 +194,31 @@ def test_files_stay_as_they_are_without_a_directory() -> None:
     assert settings.sftp.host_key_files == (Path("host"),)
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("10.0.0.0/24", "10.0.0.0/24"),
+        ("10.0.0.7", "10.0.0.7/32"),
+        ("10.0.0.0/255.255.0.0", "10.0.0.0/16"),
+        ("2001:DB8::/32", "2001:db8::/32"),
+        ("::1", "::1/128"),
+    ],
+)
+def test_networks_are_kept_in_one_form(written: str, meant: str) -> None:
+    """A single address is a network of one; the same network is always written alike."""
+    settings = Settings.model_validate({"sftp": {"proxy_protocol_from": [written]}})
+    assert settings.sftp.proxy_protocol_from == (meant,)
+
+
+@pytest.mark.parametrize(
+    "network", ["", "10.0.0.0/33", "10.0.0.1/24", "2001:db8::1/32", "balancer.example.com"]
+)
+def test_what_is_no_network_is_refused(network: str) -> None:
+    """Nor is an address with the length of a network, which may mean either."""
+    problems = problems_of(sftp={"proxy_protocol_from": [network]})
+    assert list(problems) == ["sftp.proxy_protocol_from.0"]
+
+
 def test_a_key_pair_is_given_whole() -> None:
     """One half of a key pair is refused at that half, naming the other."""
     assert problems_of(aws=ENDPOINT | {"access_key_id": "id"}) == {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.settings.problems import MOST_LINES, Place, Problem, dotted, refusal, shown
+from tidegate.settings.problems import MOST_LINES, Origin, Place, Problem, dotted, refusal, shown
 
 
 def test_places_are_written_as_people_write_them() -> None:
@@ -38,7 +38,9 @@ def test_values_are_shown_as_the_file_has_them(value: object, said: str) -> None
 
 def test_a_problem_has_the_line_of_the_nearest_thing_written() -> None:
     """A line of its own comes first, then that of the setting, of what holds it, of the document."""
-    lines: dict[Place, int] = {(): 1, ("a",): 2, ("a", "b"): 3}
+    origins: dict[Place, Origin] = {
+        place: Origin("c.yaml", line) for line, place in enumerate(((), ("a",), ("a", "b")), 1)
+    }
     problems = [
         Problem(("a", "b"), "own", 9),
         Problem(("a", "b"), "exact"),
@@ -46,12 +48,29 @@ def test_a_problem_has_the_line_of_the_nearest_thing_written() -> None:
         Problem(("z",), "absent"),
         Problem((), "whole"),
     ]
-    assert refusal("c.yaml", problems, lines).detail.splitlines() == [
+    assert refusal("c.yaml", problems, origins).detail.splitlines() == [
         "c.yaml: z: absent",
         "c.yaml line 1: whole",
         "c.yaml line 2: a.x[0]: within",
         "c.yaml line 3: a.b: exact",
         "c.yaml line 9: a.b: own",
+    ]
+
+
+def test_what_the_file_itself_says_comes_before_what_it_extends() -> None:
+    """Problems are grouped by the file they were written in, the one that was named first."""
+    origins: dict[Place, Origin] = {
+        ("a",): Origin("base.yaml", 1),
+        ("b",): Origin("prod.yaml", 9),
+        ("c",): Origin("again.yaml", 5),
+        ("d",): Origin("prod.yaml", None),
+    }
+    problems = [Problem((name,), "wrong") for name in "abcd"]
+    assert refusal("prod.yaml", problems, origins).detail.splitlines() == [
+        "prod.yaml: d: wrong",
+        "prod.yaml line 9: b: wrong",
+        "again.yaml line 5: c: wrong",
+        "base.yaml line 1: a: wrong",
     ]
 
 

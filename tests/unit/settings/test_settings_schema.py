@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from tidegate.core.errors import InvalidSettings
 from tidegate.settings import LoadedSettings, Settings, check_for_serve, json_schema, load
 
 EXAMPLES = Path(__file__).parents[3] / "config" / "examples"
+SECRETS = {"OBJECTS_ACCESS_KEY_ID": "id", "OBJECTS_SECRET_ACCESS_KEY": "secret"}
 
 
 def example(name: str) -> LoadedSettings:
-    return load(str(EXAMPLES / name), {}, io.StringIO())
+    return load(str(EXAMPLES / name), SECRETS, io.StringIO())
 
 
 def test_the_schema_is_of_draft_2020_12() -> None:
@@ -61,17 +65,85 @@ def test_the_partners_in_the_example_for_local_load_once_uncommented() -> None:
     assert [settings.home_of(partner) for partner in settings.partners] == ["/tidegate-landing/acme"]
 
 
-def test_the_example_for_serve_lacks_nothing_but_its_host_key() -> None:
-    """serve.yaml loads, and `serve` would ask only for the key file it names."""
-    (problem,) = check_for_serve(example("serve.yaml").settings)
-    assert problem.startswith(
-        "sftp.host_key_files[0]: /etc/tidegate/host_ed25519 does not exist; make one with"
-    )
+def test_the_schema_takes_what_a_base_file_may_leave_out() -> None:
+    """A target needs no bucket where a prefix names it; what only a whole configuration has is not asked."""
+    schema = json_schema()
+    assert "required" not in schema
+    assert schema["$defs"]["DeliveryTargetSettings"]["required"] == ["name"]
+    assert {"extends", "name_prefix"} <= schema["properties"].keys()
 
 
-def test_the_example_for_serve_states_its_own_names() -> None:
-    """No bucket, key or target of production is left to a default."""
-    values: dict[str, Any] = yaml.safe_load((EXAMPLES / "serve.yaml").read_text())
-    assert {"bucket", "kms_key"} <= values["landing"].keys()
-    assert values["deliveries"]["targets"]
-    assert {"region"} <= values["aws"].keys()
+def test_the_schema_knows_the_forms_of_routes() -> None:
+    """Editors offer the storage classes and refuse an empty list of partners; tags have any name."""
+    route = json_schema()["$defs"]["RouteSettings"]["properties"]
+    assert "STANDARD_IA" in route["storage_class"]["enum"]
+    assert route["partners"]["minItems"] == 1
+    assert route["tags"]["additionalProperties"] == {"type": "string"}
+
+
+# --- examples ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_the_example_of_an_environment_serves(name: str) -> None:
+    """Of what `serve` can see without AWS nothing is missing."""
+    assert check_for_serve(example(f"{name}.yaml").settings) == []
+
+
+def test_the_base_of_the_examples_is_valid_but_does_not_serve() -> None:
+    """Nobody starts what the environments have in common by mistake: it names no server."""
+    (problem,) = check_for_serve(example("base.yaml").settings)
+    assert problem.startswith("server_id: serve must be told")
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_environments_differ_only_where_they_differ(name: str) -> None:
+    """No environment says again, outside of a list, what the base says already."""
+    base, over = values_of("base.yaml"), values_of(f"{name}.yaml")
+    assert over.pop("extends") == "base.yaml"
+    said_below = dict(leaves(base))
+    assert [
+        place for place, value in leaves(over) if place in said_below and said_below[place] == value
+    ] == []
+
+
+def test_environments_share_no_names() -> None:
+    """Buckets, tables, keys and servers of one environment are of that one alone."""
+    settings = [example(f"{name}.yaml").settings for name in ("dev", "staging", "prod")]
+    for kind in (
+        lambda each: each.server_id,
+        lambda each: each.landing.bucket,
+        lambda each: each.tables.transfers,
+        lambda each: each.deliveries.targets[0].bucket,
+    ):
+        assert len({kind(each) for each in settings}) == 3
+
+
+def test_the_example_for_production_shows_what_production_needs() -> None:
+    """Routes, a load balancer, handlers that deliver, and names that are not those of `local`."""
+    settings = example("prod.yaml").settings
+    assert [route.name for route in settings.routes] == ["bank", "statements"]
+    assert settings.deliveries.owner == "handlers"
+    assert settings.sftp.proxy_protocol_from
+    assert settings.landing.bucket == "example-prod-landing"
+    assert settings.aws.access_key_id is None
+
+
+def test_secrets_of_the_example_for_development_are_variables() -> None:
+    """Keys for the look-alike are named, not written."""
+    with pytest.raises(InvalidSettings, match="the environment variable OBJECTS_ACCESS_KEY_ID is not set"):
+        load(str(EXAMPLES / "dev.yaml"), {}, io.StringIO())
+
+
+def values_of(name: str) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load((EXAMPLES / name).read_text())
+    return values
+
+
+def leaves(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value that is no mapping, by its dotted name."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{before}{key}.")
+        else:
+            yield before + key, value

@@ -9,7 +9,7 @@ import pytest
 
 from tidegate.core.errors import InvalidSettings
 from tidegate.settings.document import MAX_DOCUMENT_BYTES
-from tidegate.settings.sources import Text, read
+from tidegate.settings.sources import Text, read, read_file
 
 INLINE = {"TIDEGATE_CONFIG": "version: 1"}
 
@@ -18,7 +18,7 @@ def test_a_path_is_read_and_its_directory_noted(tmp_path: Path) -> None:
     """A file is called by the path as given, and relative names start beside it."""
     file = tmp_path / "c.yaml"
     file.write_text("version: 1\n")
-    assert read(str(file), INLINE, io.StringIO()) == Text("version: 1\n", str(file), tmp_path)
+    assert read(str(file), INLINE, io.StringIO()) == Text("version: 1\n", str(file), tmp_path, file)
 
 
 def test_a_relative_path_gives_an_absolute_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +28,14 @@ def test_a_relative_path_gives_an_absolute_directory(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     found = read("conf/c.yaml", {}, io.StringIO())
     assert (found.name, found.directory) == ("conf/c.yaml", tmp_path / "conf")
+
+
+def test_a_file_may_be_called_by_another_name(tmp_path: Path) -> None:
+    """A file that another extends is called as from where the other was named, also when it is not there."""
+    (tmp_path / "c.yaml").touch()
+    assert read_file(str(tmp_path / "c.yaml"), "conf/c.yaml").name == "conf/c.yaml"
+    with pytest.raises(InvalidSettings, match=r"^conf/d\.yaml: no such file$"):
+        read_file(str(tmp_path / "d.yaml"), "conf/d.yaml")
 
 
 def test_a_dash_is_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,10 @@ from tidegate.core.errors import InvalidSettings
 from tidegate.settings import Settings, load
 from tidegate.settings.words import human_size, problems_in
 
+PREFIX_FORM = "expected 1 to 30 lower-case letters, digits or -, the first and last no -"
+WHICH = "write the one that is meant"
+PATTERN_FORM = "expected a partner's name, in which * stands for anything and ? for one character"
+
 
 @pytest.mark.parametrize(
     ("text", "said"),
@@ -23,8 +27,11 @@ from tidegate.settings.words import human_size, problems_in
             "deliveries: {targets: [{name: a, bucket: b-1, kms: x}]}",
             "deliveries.targets[0].kms: unknown setting; did you mean deliveries.targets[0].kms_key?",
         ),
-        ("tables: {zebra: 1}", "tables.zebra: unknown setting; known here: transfers, directory"),
-        ("tables: {'a b\\n': 1}", "tables.'a b\\\\n': unknown setting; known here: transfers, directory"),
+        ("tables: {zebra: 1}", "tables.zebra: unknown setting; known here: transfers, directory, kms_key"),
+        (
+            "tables: {'a b\\n': 1}",
+            "tables.'a b\\\\n': unknown setting; known here: transfers, directory, kms_key",
+        ),
         # missing
         ("partners: [{home: /b-1}]", "partners[0].name: missing; it has no default"),
         ("deliveries: {targets: [{name: a}]}", "deliveries.targets[0].bucket: missing; it has no default"),
@@ -99,6 +106,32 @@ from tidegate.settings.words import human_size, problems_in
             "sftp.extra_algorithms[0]: expected one SSH algorithm name, not 'a,b'",
         ),
         ("version: 2", "version: 2 is not known here; this tidegate reads version 1"),
+        ("name_prefix: Acme", f"name_prefix: {PREFIX_FORM}, not 'Acme'"),
+        ("name_prefix: acme-", f"name_prefix: {PREFIX_FORM}, not 'acme-'"),
+        ("health: {port: -1}", "health.port: -1 is below 0"),
+        (
+            "deliveries: {events: sns}",
+            "deliveries.events: expected eventbridge, or the ARN of a queue or a function, not 'sns'",
+        ),
+        (
+            "setup: {trusted_services: [ecs]}",
+            "setup.trusted_services[0]: expected a service such as ecs-tasks.amazonaws.com, not 'ecs'",
+        ),
+        (
+            "sftp: {proxy_protocol_from: [all]}",
+            "sftp.proxy_protocol_from[0]: expected a network such as 10.0.0.0/16, not 'all'",
+        ),
+        (
+            "sftp: {proxy_protocol_from: [10.0.0.7/24]}",
+            f"sftp.proxy_protocol_from[0]: '10.0.0.7/24' is an address in 10.0.0.0/24; {WHICH}",
+        ),
+        ("routes: [{name: a, tags: [x]}]", "routes[0].tags: expected a mapping, not a list"),
+        ("routes: [{name: a, tags: {x: 5}}]", "routes[0].tags.x: expected text, not 5; put it in quotes"),
+        ("routes: [{name: a, partners: []}]", 'routes[0].partners: name at least one, or "*" for all'),
+        (
+            "routes: [{name: a, partners: [a/b]}]",
+            f"routes[0].partners[0]: {PATTERN_FORM}, not 'a/b'",
+        ),
     ],
 )
 def test_an_error_says_what_was_expected_and_found(text: str, said: str) -> None:

@@ -42,6 +42,7 @@ class AwsEndpoint:
         complete_timeout_seconds: How long CompleteMultipartUpload and copies may take to answer.
         max_attempts: How often a call is sent at most, the first time included.
         s3_concurrency: Threads, and so S3 requests under way at once.
+        full_object_checksums: Whether S3 is to check the CRC32 and size of a whole object made of parts.
     """
 
     region: str
@@ -53,6 +54,7 @@ class AwsEndpoint:
     complete_timeout_seconds: float = 600
     max_attempts: int = 4
     s3_concurrency: int = 16
+    full_object_checksums: bool = True
 
 
 class AwsClients:
@@ -98,6 +100,15 @@ class AwsClients:
         client: KMSClient = self._client("kms", config)
         return client
 
+    @cached_property
+    def sts(self) -> Any:
+        return self._client("sts", self._config(self.endpoint.read_timeout_seconds, pool=1))
+
+    @cached_property
+    def iam(self) -> Any:
+        """For `setup` alone."""
+        return self._client("iam", self._config(self.endpoint.read_timeout_seconds, pool=2))
+
     async def run_s3(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking S3 call; its errors come out as ours."""
         return await self._run(self._s3_pool, partial(call, *args, **kwargs))
@@ -110,7 +121,7 @@ class AwsClients:
         """Let go of threads and connections; calls under way are not waited for."""
         for pool in (self._s3_pool, self._pool):
             pool.shutdown(wait=False, cancel_futures=True)
-        for name in ("s3", "s3_patient", "s3_once", "dynamodb", "kms"):
+        for name in ("s3", "s3_patient", "s3_once", "dynamodb", "kms", "sts", "iam"):
             if name in self.__dict__:
                 self.__dict__[name].close()
 

@@ -1,4 +1,4 @@
-"""Deliveries as work in DynamoDB: found by index; claimed, renewed and settled on the item itself."""
+"""Deliveries as work in DynamoDB: found by index; whatever is done to one, on the item itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any
 
 from tidegate.adapters.aws import items
 from tidegate.adapters.aws.clients import AwsClients
-from tidegate.core.deliveries import TERMINAL_STATUSES, Delivery, DeliveryStatus, advance
+from tidegate.core.deliveries import (
+    DISCARDABLE_STATUSES,
+    TERMINAL_STATUSES,
+    Delivery,
+    DeliveryStatus,
+    advance,
+)
 from tidegate.core.errors import ChangedMeanwhile
 from tidegate.core.ids import GatewayId, LogId
 from tidegate.ports.transfer_log import OpenWork
@@ -98,8 +104,11 @@ class DynamoDeliveryQueue:
             "Error": claimed.error,
         }
         gone = ["LeaseOwner"]
-        if claimed.status is not DeliveryStatus.PENDING:
+        shard = items.delivery_shard(claimed.log_id, claimed.status)
+        if shard is None:
             gone.append("OpenWork")
+        else:
+            changes["OpenWork"] = shard
         if claimed.status in TERMINAL_STATUSES:
             changes["ExpiresAt"] = items.expiry(claimed.timestamp, self._retention_days)
         if claimed.error is None:
@@ -119,6 +128,82 @@ class DynamoDeliveryQueue:
                 {**_lease_values(claimed), **{f":{n}": value for n, value in changes.items()}}
             ),
         )
+
+    async def dead(self, shard: int) -> list[OpenWork]:
+        pages = self._clients.dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName="open-work",
+            KeyConditionExpression="OpenWork = :shard",
+            ExpressionAttributeValues=items.wire({":shard": f"DEAD#{shard}"}),
+        )
+        rows = await self._clients.run(lambda: [items.plain(row) for page in pages for row in page["Items"]])
+        return [_open_work(row) for row in rows]
+
+    async def deliveries_of(self, log_id: LogId) -> tuple[Delivery, ...]:
+        answer = await self._clients.run(
+            self._clients.dynamodb.query,
+            TableName=self._table,
+            ConsistentRead=True,
+            KeyConditionExpression="LogID = :id AND begins_with(#item, :delivery)",
+            ExpressionAttributeNames={"#item": "Item"},
+            ExpressionAttributeValues=items.wire({":id": log_id, ":delivery": items.DELIVERY_PREFIX}),
+        )
+        return tuple(items.delivery_record(items.plain(row)) for row in answer["Items"])
+
+    async def replay(self, log_id: LogId, target: str, at: datetime) -> Delivery:
+        changes = {
+            "Status": DeliveryStatus.PENDING.value,
+            "Timestamp": items.stamp(at),
+            "DueAt": items.stamp(at),
+            "Attempts": 0,
+            "OpenWork": items.open_shard(log_id),
+        }
+        return await self._decide(
+            log_id, target, changes, "", "#Status = :dead", _states(DeliveryStatus.DEAD)
+        )
+
+    async def discard(self, log_id: LogId, target: str, reason: str, at: datetime) -> Delivery:
+        changes = {
+            "Status": DeliveryStatus.DISCARDED.value,
+            "Timestamp": items.stamp(at),
+            "Error": reason,
+            "ExpiresAt": items.expiry(at, self._retention_days),
+        }
+        states = _states(*DISCARDABLE_STATUSES)
+        return await self._decide(
+            log_id,
+            target,
+            changes,
+            " REMOVE OpenWork, LeaseOwner",
+            # Whoever has a lease settles: so a delivery under way ends as what became of it.
+            f"#Status IN ({', '.join(states)}) AND (attribute_not_exists(LeaseOwner) OR DueAt <= :now)",
+            {**states, ":now": items.stamp(at)},
+        )
+
+    async def _decide(
+        self,
+        log_id: LogId,
+        target: str,
+        changes: dict[str, Any],
+        remove: str,
+        condition: str,
+        values: dict[str, Any],
+    ) -> Delivery:
+        answer = await self._clients.run(
+            self._clients.dynamodb.update_item,
+            TableName=self._table,
+            Key=_key(log_id, target),
+            UpdateExpression=f"SET {', '.join(f'#{n} = :{n}' for n in changes)}{remove}",
+            ConditionExpression=condition,
+            ExpressionAttributeNames={f"#{n}": n for n in changes},
+            ExpressionAttributeValues=items.wire({**values, **{f":{n}": v for n, v in changes.items()}}),
+            ReturnValues="ALL_NEW",
+        )
+        return items.delivery_record(items.plain(answer["Attributes"]))
+
+
+def _states(*statuses: DeliveryStatus) -> dict[str, str]:
+    return {f":{status.value.lower()}": status.value for status in sorted(statuses)}
 
 
 def _lease_values(claimed: Delivery) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.parsers import ResponseParserError
 
 from tidegate.core.errors import (
     AccessDenied,
@@ -28,6 +29,14 @@ _NOT_FOUND = {
     "NoSuchUpload",
     "NotFoundException",
     "ResourceNotFoundException",
+    "NoSuchEntity",
+    # Settings of a bucket that nobody made.
+    "NoSuchBucketPolicy",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "ObjectLockConfigurationNotFoundError",
+    "OwnershipControlsNotFoundError",
+    "ServerSideEncryptionConfigurationNotFoundError",
 }
 _DENIED = {
     "403",
@@ -37,12 +46,19 @@ _DENIED = {
     "KMS.DisabledException",
     "KMS.NotFoundException",
     "InvalidAccessKeyId",
+    "InvalidClientTokenId",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
     "ExpiredToken",
     "ExpiredTokenException",
 }
-_CHANGED = {"412", "PreconditionFailed", "ConditionalCheckFailedException"}
+_CHANGED = {
+    "412",
+    "PreconditionFailed",
+    "ConditionalCheckFailedException",
+    # Another write of the key was under way: whoever asked has to look again, as after a 412.
+    "ConditionalRequestConflict",
+}
 _THROTTLED = {
     "SlowDown",
     "Throttling",
@@ -66,7 +82,8 @@ def translated() -> Iterator[None]:
             f"no AWS credentials: {error}",
             hint="give the process a role, or set aws.access_key_id and aws.secret_access_key",
         ) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
+        # The second: what answered is no AWS, such as a proxy with a page of its own.
         raise StoreUnavailable(_one_line(str(error))) from error
 
 

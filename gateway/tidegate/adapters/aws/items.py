@@ -62,6 +62,11 @@ def open_shard(log_id: str) -> str:
     return f"OPEN#{shard_of(log_id)}"
 
 
+def dead_shard(log_id: str) -> str:
+    """Return the partition of the same index for deliveries given up: there no worker looks."""
+    return f"DEAD#{shard_of(log_id)}"
+
+
 def day_of(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d")
 
@@ -132,8 +137,7 @@ def transfer_record(item: Item) -> TransferRecord:
 
 
 def delivery_item(delivery: Delivery) -> Item:
-    """Return the whole `delivery#<target>` item; pending ones also appear in the open-work index."""
-    pending = delivery.status is DeliveryStatus.PENDING
+    """Return the whole `delivery#<target>` item; PENDING and DEAD ones are in the open-work index."""
     return {
         "LogID": delivery.log_id,
         "Item": DELIVERY_PREFIX + delivery.target,
@@ -150,8 +154,15 @@ def delivery_item(delivery: Delivery) -> Item:
         "LeaseOwner": delivery.lease_owner,
         "LeaseFence": delivery.lease_fence,
         "Error": delivery.error,
-        "OpenWork": open_shard(delivery.log_id) if pending else None,
+        "OpenWork": delivery_shard(delivery.log_id, delivery.status),
     }
+
+
+def delivery_shard(log_id: str, status: DeliveryStatus) -> str | None:
+    """Return the partition of the open-work index for a delivery in this state; None for most."""
+    if status is DeliveryStatus.PENDING:
+        return open_shard(log_id)
+    return dead_shard(log_id) if status is DeliveryStatus.DEAD else None
 
 
 def delivery_record(item: Item) -> Delivery:

@@ -6,10 +6,8 @@ from typing import Any
 
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.adapters.aws.tables import directory_table, transfers_table
+from tidegate.core.bucket_rules import abort_rule
 from tidegate.core.errors import GatewayError, NotFound
-
-# Nothing of ours needs an unfinished upload for so long; the last net below the sweep.
-_ABORT_INCOMPLETE_DAYS = 14
 
 
 class Provisioner:
@@ -50,8 +48,9 @@ class Provisioner:
                 Bucket=name,
                 ServerSideEncryptionConfiguration=_default_encryption(kms_key_arn),
             )
+        rules: Any = {"Rules": [abort_rule()]}
         await self._clients.run_s3(
-            s3.put_bucket_lifecycle_configuration, Bucket=name, LifecycleConfiguration=_lifecycle()
+            s3.put_bucket_lifecycle_configuration, Bucket=name, LifecycleConfiguration=rules
         )
         return True
 
@@ -81,6 +80,19 @@ class Provisioner:
         except NotFound:
             return False
         return True
+
+    async def lacking_indexes(self, shape: dict[str, Any]) -> list[str]:
+        """Return the indexes of the shape that its table does not have, or that are still being built."""
+        answer: Any = await self._clients.run(
+            self._clients.dynamodb.describe_table, TableName=shape["TableName"]
+        )
+        ready = {
+            each["IndexName"]
+            for each in answer["Table"].get("GlobalSecondaryIndexes", ())
+            if each.get("IndexStatus", "ACTIVE") == "ACTIVE"
+        }
+        wanted = [each["IndexName"] for each in shape.get("GlobalSecondaryIndexes", ())]
+        return [name for name in wanted if name not in ready]
 
     async def _ensure_table(self, shape: dict[str, Any], *, ttl: bool) -> bool:
         name = shape["TableName"]
@@ -120,16 +132,3 @@ class Provisioner:
 def _default_encryption(kms_key_arn: str) -> Any:
     rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": kms_key_arn}
     return {"Rules": [{"ApplyServerSideEncryptionByDefault": rule, "BucketKeyEnabled": True}]}
-
-
-def _lifecycle() -> Any:
-    return {
-        "Rules": [
-            {
-                "ID": "abort-incomplete-uploads",
-                "Status": "Enabled",
-                "Filter": {"Prefix": ""},
-                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _ABORT_INCOMPLETE_DAYS},
-            }
-        ]
-    }

@@ -11,8 +11,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from tidegate.adapters.aws.part_body import body_of
-from tidegate.adapters.aws.s3_copy import S3Copier, encryption, told
-from tidegate.core.errors import NotFound, StoreUnavailable, Throttled
+from tidegate.adapters.aws.s3_copy import S3Copier, kept, told
+from tidegate.adapters.aws.whole_checksums import HINT, asking, explained, is_declined, stating
+from tidegate.core.errors import GatewayError, InvalidSettings, NotFound, StoreUnavailable, Throttled
 from tidegate.core.ids import UploadId
 from tidegate.core.objects import (
     ListedKey,
@@ -23,6 +24,7 @@ from tidegate.core.objects import (
     PartReceipt,
     StoredObject,
     UnfinishedUpload,
+    WholeObject,
 )
 from tidegate.ports.objects import Body
 
@@ -43,7 +45,7 @@ class S3ObjectStore(S3Copier):
             ContentType="application/octet-stream",
             Metadata=new.metadata,
             ChecksumCRC32=crc32,
-            **encryption(new.kms_key_id),
+            **kept(new),
         )
         return StoredObject(
             new.location,
@@ -67,16 +69,31 @@ class S3ObjectStore(S3Copier):
             attempt += 1
 
     async def _create_multipart(self, new: NewObject) -> UploadId:
-        answer = await self._clients.run_s3(
-            self._clients.s3_once.create_multipart_upload,
-            Bucket=new.location.bucket,
-            Key=new.location.key,
-            ContentType="application/octet-stream",
-            Metadata=new.metadata,
-            ChecksumAlgorithm="CRC32",
-            **encryption(new.kms_key_id),
-        )
-        return UploadId(told(answer, "UploadId", f"starting {new.location}"))
+        full = self._clients.endpoint.full_object_checksums
+        with explained(full):
+            answer = await self._clients.run_s3(
+                self._clients.s3_once.create_multipart_upload,
+                Bucket=new.location.bucket,
+                Key=new.location.key,
+                ContentType="application/octet-stream",
+                Metadata=new.metadata,
+                **asking(full),
+                **kept(new),
+            )
+        upload_id = UploadId(told(answer, "UploadId", f"starting {new.location}"))
+        if is_declined(full, answer):
+            await self._decline(new.location, upload_id, str(answer.get("ChecksumType")))
+        return upload_id
+
+    async def _decline(self, location: Location, upload_id: UploadId, kind: str) -> None:
+        """Refuse before the first part what CompleteMultipartUpload would refuse after the last."""
+        detail = f"starting {location}: the endpoint offers {kind} checksums, not those of whole objects"
+        try:
+            await self.abort_multipart(location, upload_id)
+        except GatewayError as error:
+            # Not as what it is: after some errors a start is tried again, and this one was begun.
+            raise StoreUnavailable(f"{detail}; then aborting: {error}", hint=HINT) from error
+        raise InvalidSettings(detail, hint="set aws.object_checksums: parts")
 
     async def upload_part(
         self, location: Location, upload_id: UploadId, number: int, body: Body, crc32: str
@@ -94,19 +111,26 @@ class S3ObjectStore(S3Copier):
         return PartReceipt(number, told(answer, "ETag", f"part {number} of {location}"), crc32)
 
     async def complete_multipart(
-        self, location: Location, upload_id: UploadId, receipts: Sequence[PartReceipt]
+        self,
+        location: Location,
+        upload_id: UploadId,
+        receipts: Sequence[PartReceipt],
+        whole: WholeObject,
     ) -> StoredObject:
+        full = self._clients.endpoint.full_object_checksums
         parts: Any = [
             {"PartNumber": r.number, "ETag": r.etag, "ChecksumCRC32": r.crc32}
             for r in sorted(receipts, key=lambda r: r.number)
         ]
-        answer = await self._clients.run_s3(
-            self._clients.s3_patient.complete_multipart_upload,
-            Bucket=location.bucket,
-            Key=location.key,
-            UploadId=upload_id,
-            MultipartUpload={"Parts": parts},
-        )
+        with explained(full):
+            answer = await self._clients.run_s3(
+                self._clients.s3_patient.complete_multipart_upload,
+                Bucket=location.bucket,
+                Key=location.key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": parts},
+                **stating(full, whole),
+            )
         told(answer, "ETag", f"completing {location}")
         return await self.head(location, answer.get("VersionId"))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.core.errors import GatewayError, StoreUnavailable
 from tidegate.core.limits import MIB, S3_MAX_COPY_BYTES
-from tidegate.core.objects import Location, NewObject, StoredObject
+from tidegate.core.objects import STANDARD, Location, NewObject, StoredObject
+from tidegate.ports.objects import NOTHING
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -25,9 +27,11 @@ class S3Copier:
     def __init__(self, clients: AwsClients) -> None:
         self._clients = clients
 
-    async def copy(self, source: StoredObject, new: NewObject) -> StoredObject:
+    async def copy(
+        self, source: StoredObject, new: NewObject, *, replacing: str | None = None
+    ) -> StoredObject:
         if source.size > S3_MAX_COPY_BYTES:
-            return await self._copy_in_parts(source, new)
+            return await self._copy_in_parts(source, new, replacing)
         answer = await self._clients.run_s3(
             self._clients.s3_patient.copy_object,
             Bucket=new.location.bucket,
@@ -36,7 +40,9 @@ class S3Copier:
             ContentType="application/octet-stream",
             Metadata=new.metadata,
             **_source(source),
-            **encryption(new.kms_key_id),
+            **_condition(replacing),
+            **kept(new),
+            **_own_tags(new),
         )
         return StoredObject(
             new.location,
@@ -50,7 +56,9 @@ class S3Copier:
     async def delete(self, location: Location) -> None:
         await self._clients.run_s3(self._clients.s3.delete_object, Bucket=location.bucket, Key=location.key)
 
-    async def _copy_in_parts(self, source: StoredObject, new: NewObject) -> StoredObject:
+    async def _copy_in_parts(
+        self, source: StoredObject, new: NewObject, replacing: str | None
+    ) -> StoredObject:
         where: dict[str, Any] = {"Bucket": new.location.bucket, "Key": new.location.key}
         s3 = self._clients.s3_patient
         created = await self._clients.run_s3(
@@ -58,13 +66,16 @@ class S3Copier:
             ContentType="application/octet-stream",
             Metadata=new.metadata,
             **where,
-            **encryption(new.kms_key_id),
+            **kept(new),
         )
         where["UploadId"] = told(created, "UploadId", f"copying to {new.location}")
         try:
             parts = await self._copied_parts(source, where)
             answer = await self._clients.run_s3(
-                s3.complete_multipart_upload, MultipartUpload={"Parts": parts}, **where
+                s3.complete_multipart_upload,
+                MultipartUpload={"Parts": parts},
+                **where,
+                **_condition(replacing),
             )
             etag = told(answer, "ETag", f"copying to {new.location}")
         except BaseException:
@@ -125,11 +136,32 @@ def _source(source: StoredObject) -> dict[str, Any]:
     return {"CopySource": copy_source, "CopySourceIfMatch": source.etag}
 
 
-def encryption(kms_key_id: str | None) -> Any:
-    """Return the members that ask for SSE-KMS under this key; without one the bucket's default holds."""
-    if kms_key_id is None:
+def _condition(replacing: str | None) -> Any:
+    """Return the members that say what the destination must be. Look-alikes of S3 may not read them."""
+    if replacing is None:
         return {}
-    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id, "BucketKeyEnabled": True}
+    return {"IfNoneMatch": "*"} if replacing == NOTHING else {"IfMatch": replacing}
+
+
+def kept(new: NewObject) -> Any:
+    """Return the members that say how the object is kept: key, class and tags, as far as they are stated."""
+    members: dict[str, Any] = {}
+    if new.kms_key_id:  # without one the bucket's default holds
+        members |= {
+            "ServerSideEncryption": "aws:kms",
+            "SSEKMSKeyId": new.kms_key_id,
+            "BucketKeyEnabled": True,
+        }
+    if new.storage_class != STANDARD:
+        members["StorageClass"] = new.storage_class
+    if new.tags:
+        members["Tagging"] = urlencode(new.tags)
+    return members
+
+
+def _own_tags(new: NewObject) -> Any:
+    """Without tags of its own a copy has those of its source."""
+    return {"TaggingDirective": "REPLACE"} if new.tags else {}
 
 
 def told(answer: Any, member: str, doing: str) -> str:

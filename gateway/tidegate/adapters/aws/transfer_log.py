@@ -16,6 +16,7 @@ from tidegate.adapters.aws import items
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.adapters.aws.delivery_queue import DynamoDeliveryQueue
 from tidegate.adapters.aws.open_records import DynamoOpenRecords
+from tidegate.adapters.aws.renames import DynamoRenames, renames_among
 from tidegate.adapters.aws.transfer_search import DynamoTransferSearch
 from tidegate.core import deliveries as delivery_states
 from tidegate.core.deliveries import Delivery
@@ -24,6 +25,7 @@ from tidegate.core.ids import LogId
 from tidegate.core.objects import StoredObject
 from tidegate.core.transfers import (
     ENDS_WITHOUT_DELIVERIES,
+    OWE_NOTHING,
     TERMINAL_STATUSES,
     Content,
     Owner,
@@ -36,8 +38,8 @@ from tidegate.ports.transfer_log import Story
 _OWNED = "GatewayId = :gateway AND Fence = :fence"
 
 
-class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoDeliveryQueue):
-    """The ports `TransferLog`, `DeliveryQueue` and `LoginAudit` over one table."""
+class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoRenames, DynamoDeliveryQueue):
+    """The ports `TransferLog`, `DeliveryQueue`, `RenameLog` and `LoginAudit` over one table."""
 
     def __init__(
         self,
@@ -64,6 +66,12 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoDeliveryQ
             # A repeat after a lost answer finds its own record, perhaps grown since; that one stays.
             if (await self.story(record.log_id)).transfer.owner != record.owner:
                 raise
+
+    async def start_completed(self, record: TransferRecord, deliveries: Sequence[Delivery]) -> None:
+        item = items.transfer_item(record)
+        item["ExpiresAt"] = items.expiry(record.timestamp, self._retention_days)
+        puts = [self._put(item), *(self._delivery_put(delivery) for delivery in deliveries)]
+        await self._clients.run(self._clients.dynamodb.transact_write_items, TransactItems=puts)
 
     async def set_upload_id(self, owner: Owner, upload_id: str) -> None:
         await self._update(owner, [TransferStatus.STARTED], {"UploadId": upload_id})
@@ -108,6 +116,8 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoDeliveryQ
         if status not in ENDS_WITHOUT_DELIVERIES:
             raise IllegalTransition(f"a transfer does not end as {status} in this way")
         changes: dict[str, Any] = {"Error": error}
+        if status in OWE_NOTHING:
+            changes["DeliveryTargets"] = []
         if content:
             changes |= _content(content)
         if stored:
@@ -123,12 +133,14 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoDeliveryQ
             ExpressionAttributeValues={":id": {"S": log_id}},
         )
         by_item = {row["Item"]: row for row in map(items.plain, answer["Items"])}
-        if items.TRANSFER_ITEM not in by_item:
+        transfer, renames = by_item.get(items.TRANSFER_ITEM), renames_among(by_item)
+        if transfer is None and not renames:
             raise NotFound(f"no transfer has the LogID {log_id}")
         deliveries = [row for name, row in by_item.items() if name.startswith(items.DELIVERY_PREFIX)]
         return Story(
-            items.transfer_record(by_item[items.TRANSFER_ITEM]),
+            items.transfer_record(transfer) if transfer else None,
             tuple(items.delivery_record(row) for row in deliveries),
+            renames,
         )
 
     # --- the one way a record changes ---------------------------------------------------------
@@ -151,6 +163,9 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoDeliveryQ
         item = items.delivery_item(delivery)
         if delivery.status in delivery_states.TERMINAL_STATUSES:
             item["ExpiresAt"] = items.expiry(delivery.timestamp, self._retention_days)
+        return self._put(item)
+
+    def _put(self, item: items.Item) -> Any:
         return {
             "Put": {
                 "TableName": self._table,

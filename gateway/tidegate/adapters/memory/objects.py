@@ -6,6 +6,7 @@ import asyncio
 import base64
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from tidegate.adapters.clock import SystemClock
@@ -22,9 +23,10 @@ from tidegate.core.objects import (
     PartReceipt,
     StoredObject,
     UnfinishedUpload,
+    WholeObject,
 )
 from tidegate.ports.clock import Clock
-from tidegate.ports.objects import Body
+from tidegate.ports.objects import NOTHING, Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,10 @@ class MemoryObjectStore:
     `ObjectStore` for tests and local mode. Safe from several tasks, not from several threads.
 
     Every call lets other tasks run once before it acts, as a network would, and then acts at once.
-    What S3 refuses as a bad request (a wrong checksum, parts that do not fit together) raises
-    `StoreUnavailable`: sending the bytes again is the cure, and nothing was stored. ETags have S3's
-    form, quotes included, and are MD5 sums even under a KMS key, where S3's are not: compare, never
-    compute them. A bucket is as versioned as it was made; there is no suspending.
+    What S3 refuses as a bad request (a wrong checksum, parts that do not fit together or do not come to
+    the whole) raises `StoreUnavailable`: sending the bytes again is the cure, and nothing was stored.
+    ETags have S3's form, quotes included, and are MD5 sums even under a KMS key, where S3's are not:
+    compare, never compute them. A bucket is as versioned as it was made; there is no suspending.
 
     Args:
         buckets: Names of the buckets there are at the start.
@@ -102,11 +104,15 @@ class MemoryObjectStore:
         return self._upload(location, upload_id).take(number, body, crc32)
 
     async def complete_multipart(
-        self, location: Location, upload_id: UploadId, receipts: Sequence[PartReceipt]
+        self,
+        location: Location,
+        upload_id: UploadId,
+        receipts: Sequence[PartReceipt],
+        whole: WholeObject,
     ) -> StoredObject:
         await asyncio.sleep(0)
         upload = self._upload(location, upload_id)
-        bodies = upload.assembled(receipts, self._min_part_bytes)
+        bodies = upload.assembled(receipts, whole, self._min_part_bytes)
         stored = self._store(upload.new, b"".join(bodies), multipart_etag_of(bodies))
         del self.open_uploads[upload_id]
         return stored
@@ -164,9 +170,12 @@ class MemoryObjectStore:
 
     # --- ObjectCopier -----------------------------------------------------------------------
 
-    async def copy(self, source: StoredObject, new: NewObject) -> StoredObject:
+    async def copy(
+        self, source: StoredObject, new: NewObject, *, replacing: str | None = None
+    ) -> StoredObject:
         await asyncio.sleep(0)
         body = self._unchanged(source)
+        self._must_replace(new.location, replacing)
         return self._store(new, body, etag_of(body))
 
     async def delete(self, location: Location) -> None:
@@ -189,6 +198,18 @@ class MemoryObjectStore:
         if not 1 <= len(location.key.encode()) <= S3_MAX_KEY_BYTES:
             raise InvalidName(f"{location}: a key has 1 to {S3_MAX_KEY_BYTES} bytes")
         return self._bucket(location.bucket)
+
+    def _must_replace(self, location: Location, replacing: str | None) -> None:
+        if replacing is None:
+            return
+        if replacing != NOTHING:
+            stored, _ = self._found(location, None)
+            if stored.etag != replacing:
+                raise ChangedMeanwhile(f"{location} has the ETag {stored.etag} now, not {replacing}")
+            return
+        with suppress(NotFound):
+            self._found(location, None)
+            raise ChangedMeanwhile(f"something is at {location}")
 
     def _store(self, new: NewObject, body: bytes, etag: str) -> StoredObject:
         bucket = self._writable(new.location)

@@ -8,16 +8,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import islice
+from typing import Any
 
+from tidegate.adapters.memory.renames import MemoryRenames
 from tidegate.core import deliveries as delivery_states
 from tidegate.core import transfers as transfer_states
-from tidegate.core.deliveries import Delivery, DeliveryStatus
+from tidegate.core.deliveries import DISCARDABLE_STATUSES, Delivery, DeliveryStatus
 from tidegate.core.errors import ChangedMeanwhile, IllegalTransition, NotFound
 from tidegate.core.ids import GatewayId, LogId
 from tidegate.core.objects import StoredObject
 from tidegate.core.shards import shard_of
 from tidegate.core.transfers import (
     OPEN_STATUSES,
+    OWE_NOTHING,
     Content,
     Owner,
     TransferQuery,
@@ -29,9 +32,9 @@ from tidegate.ports.clock import Clock
 from tidegate.ports.transfer_log import DEFAULT_DAYS_BACK, OpenRecord, OpenWork, Story
 
 
-class MemoryTransferLog:
+class MemoryTransferLog(MemoryRenames):
     """
-    `TransferLog`, `DeliveryQueue` and `LoginAudit` for tests and local mode.
+    `TransferLog`, `DeliveryQueue`, `RenameLog` and `LoginAudit` for tests and local mode.
 
     Safe from several tasks, not from several threads. Every call lets other tasks run once before
     it acts, as a network would, and then acts at once. Indexes are never late here.
@@ -45,6 +48,7 @@ class MemoryTransferLog:
     def __init__(
         self, clock: Clock, *, retention_days: int = 400, refused_login_retention_days: int = 90
     ) -> None:
+        super().__init__()
         self._clock = clock
         self._retention = timedelta(days=retention_days)
         self._login_retention = timedelta(days=refused_login_retention_days)
@@ -60,6 +64,13 @@ class MemoryTransferLog:
         kept = self._transfers.setdefault(record.log_id, record)
         if kept.owner != record.owner:
             raise ChangedMeanwhile(f"transfer {record.log_id} was started by {kept.owner}")
+
+    async def start_completed(self, record: TransferRecord, deliveries: Sequence[Delivery]) -> None:
+        await self._turn()
+        if record.log_id in self._transfers:
+            raise ChangedMeanwhile(f"transfer {record.log_id} is on record already")
+        self._transfers[record.log_id] = record
+        self._deliveries.update({(each.log_id, each.target): each for each in deliveries})
 
     async def set_upload_id(self, owner: Owner, upload_id: str) -> None:
         await self._turn()
@@ -109,15 +120,18 @@ class MemoryTransferLog:
         await self._turn()
         if status is TransferStatus.COMPLETED or status in OPEN_STATUSES:
             raise IllegalTransition(f"{status} is not an end that owes no deliveries")
-        given = {"error": error} if error is not None else {}
+        given: dict[str, Any] = {"error": error} if error is not None else {}
+        if status in OWE_NOTHING:
+            given["delivery_targets"] = ()
         self._move_or_repeat(owner, status, at, _described(content, stored) | given)
 
     async def story(self, log_id: LogId) -> Story:
         await self._turn()
-        if log_id not in self._transfers:
+        transfer, renames = self._transfers.get(log_id), self._renames_of(log_id)
+        if transfer is None and not renames:
             raise NotFound(f"no transfer {log_id} is on record")
         targets = sorted(target for of, target in self._deliveries if of == log_id)
-        return Story(self._transfers[log_id], tuple(self._deliveries[log_id, target] for target in targets))
+        return Story(transfer, tuple(self._deliveries[log_id, target] for target in targets), renames)
 
     async def open_records(self, shard: int) -> list[OpenRecord]:
         await self._turn()
@@ -191,6 +205,44 @@ class MemoryTransferLog:
             lease_owner=None,
         )
 
+    async def dead(self, shard: int) -> list[OpenWork]:
+        await self._turn()
+        rows = [
+            OpenWork(delivery.log_id, f"delivery#{delivery.target}", delivery.due_at)
+            for delivery in self._deliveries.values()
+            if shard_of(delivery.log_id) == shard and delivery.status is DeliveryStatus.DEAD
+        ]
+        return sorted(rows, key=lambda row: (row.due_at, row.log_id, row.item))
+
+    async def deliveries_of(self, log_id: LogId) -> tuple[Delivery, ...]:
+        await self._turn()
+        targets = sorted(target for of, target in self._deliveries if of == log_id)
+        return tuple(self._deliveries[log_id, target] for target in targets)
+
+    async def replay(self, log_id: LogId, target: str, at: datetime) -> Delivery:
+        await self._turn()
+        delivery = self._deliveries.get((log_id, target))
+        if delivery is None or delivery.status is not DeliveryStatus.DEAD:
+            raise ChangedMeanwhile(f"delivery {target} of {log_id} is not DEAD")
+        replayed = replace(delivery, status=DeliveryStatus.PENDING, attempts=0, due_at=at, timestamp=at)
+        self._deliveries[log_id, target] = replayed
+        return replayed
+
+    async def discard(self, log_id: LogId, target: str, reason: str, at: datetime) -> Delivery:
+        await self._turn()
+        delivery = self._deliveries.get((log_id, target))
+        if (
+            delivery is None
+            or delivery.status not in DISCARDABLE_STATUSES
+            or (delivery.lease_owner is not None and delivery.due_at > at)
+        ):
+            raise ChangedMeanwhile(f"delivery {target} of {log_id} is not to be discarded")
+        discarded = replace(
+            delivery, status=DeliveryStatus.DISCARDED, error=reason, timestamp=at, lease_owner=None
+        )
+        self._deliveries[log_id, target] = discarded
+        return discarded
+
     # --- LoginAudit -------------------------------------------------------------------------
 
     async def record_refused_login(self, refused: RefusedLogin) -> None:
@@ -233,6 +285,7 @@ class MemoryTransferLog:
             final = delivery.status in delivery_states.TERMINAL_STATUSES
             if final and delivery.timestamp + self._retention < now:
                 del self._deliveries[item]
+        self._forget_expired_renames(now, self._retention)
         for login_id, login in list(self._logins.items()):
             if login.timestamp + self._login_retention < now:
                 del self._logins[login_id]

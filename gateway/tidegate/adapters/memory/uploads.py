@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tidegate.core.checksums import as_s3_writes
 from tidegate.core.errors import StoreUnavailable
 from tidegate.core.limits import S3_MAX_PARTS
-from tidegate.core.objects import Location, NewObject, PartReceipt
+from tidegate.core.objects import Location, NewObject, PartReceipt, WholeObject
 from tidegate.ports.objects import Body
 
 
@@ -40,7 +40,9 @@ class OpenUpload:
         self.parts[number] = StoredPart(kept, receipt)
         return receipt
 
-    def assembled(self, receipts: Sequence[PartReceipt], min_part_bytes: int) -> list[bytes]:
+    def assembled(
+        self, receipts: Sequence[PartReceipt], whole: WholeObject, min_part_bytes: int
+    ) -> list[bytes]:
         """Return the bodies of these parts, and no others. Raises `StoreUnavailable` as S3 would refuse."""
         numbers = [receipt.number for receipt in receipts]
         if not numbers or numbers != sorted(set(numbers)):
@@ -53,13 +55,23 @@ class OpenUpload:
             bodies.append(part.body)
         if any(len(body) < min_part_bytes for body in bodies[:-1]):
             raise refused(self.new.location, f"a part before the last is under {min_part_bytes} bytes")
+        self._compare(bodies, whole)
         return bodies
+
+    def _compare(self, bodies: Sequence[bytes], whole: WholeObject) -> None:
+        size, crc32 = 0, 0
+        for body in bodies:
+            size, crc32 = size + len(body), zlib.crc32(body, crc32)
+        if size != whole.size:
+            raise refused(self.new.location, f"its parts have {size} bytes, not {whole.size}")
+        if as_s3_writes(crc32) != whole.crc32:
+            raise refused(self.new.location, "its parts do not come to the CRC32 of the whole")
 
 
 def checked(location: Location, body: Body, crc32: str) -> bytes:
     """Return a copy, as uploads use their buffers again. Raises `StoreUnavailable` on a wrong CRC32."""
     kept = bytes(body)
-    if base64.b64encode(zlib.crc32(kept).to_bytes(4, "big")).decode() != crc32:
+    if as_s3_writes(zlib.crc32(kept)) != crc32:
         raise refused(location, "the bytes do not have the CRC32 they were sent with")
     return kept
 

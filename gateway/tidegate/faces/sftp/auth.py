@@ -60,7 +60,10 @@ class Connection(asyncssh.SSHServer):
         if self._who is None and self._claimed is not None:
             self._record_refusals()
         elif self._who is None and exc is not None:
-            _log.info("handshake failed", client_ip=self.client_ip, reason=str(exc))
+            # Whoever leaves without having said a word is a health check, and comes every few seconds.
+            looked_in = not self.client_version and isinstance(exc, asyncssh.ConnectionLost | OSError)
+            log = _log.debug if looked_in else _log.info
+            log("handshake failed", client_ip=self.client_ip, reason=str(exc))
 
     @property
     def client_version(self) -> str:
@@ -127,7 +130,7 @@ class Connection(asyncssh.SSHServer):
             key_fingerprint=key.fingerprint,
         )
         try:
-            tree = HomeTree(user.home, user.user_name)
+            tree = HomeTree(user.home, user.user_name, self._context.routes.mappings(user.user_name))
         except GatewayError as error:
             _log.error("session refused", user=user.user_name, reason=f"the home is unusable: {error}")
             return False

@@ -9,6 +9,8 @@ from typing import Any
 
 from tidegate.core.behaviour import Behaviour
 from tidegate.core.paths import HomeTree
+from tidegate.core.routes import Routes
+from tidegate.core.sessions import Session
 from tidegate.services.browsing import Browsing
 from tidegate.services.downloads import Downloads
 from tidegate.services.intake import Uploads
@@ -47,7 +49,8 @@ class FaceContext:
     logins: Logins
     uploads: Uploads
     downloads: Downloads
-    browsing: Callable[[HomeTree], Browsing]
+    browsing: Callable[[HomeTree, Session], Browsing]
+    routes: Routes
     # Endings go on after their connection is gone, so they belong to the server and not to it.
     endings: set[asyncio.Task[None]] = field(default_factory=set)
     answering: Answering = field(default_factory=Answering)

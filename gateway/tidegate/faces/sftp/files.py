@@ -35,7 +35,7 @@ class Files(asyncssh.SFTPServer):
         self.session = session
         self._context = context
         self._tree = tree
-        self._browsing = context.browsing(tree)
+        self._browsing = context.browsing(tree, session)
         self._open: set[Upload | Download] = set()
 
     def leave(self) -> None:

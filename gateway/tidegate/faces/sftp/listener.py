@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import asyncssh
 
 from tidegate.core.errors import InvalidSettings
 from tidegate.core.limits import KIB, MIB
 from tidegate.faces.sftp.algorithms import algorithm_options
+from tidegate.faces.sftp.arrivals import Arrivals
 from tidegate.faces.sftp.auth import Connection
 from tidegate.faces.sftp.context import FaceContext
 
@@ -32,9 +34,13 @@ class ListenerSettings:
 
     host: str
     port: int
-    host_key_files: Sequence[Path]
+    # Files, or keys in the clear (PKCS #8, DER) that were kept elsewhere.
+    host_keys: Sequence[Path | bytes]
     login_timeout_seconds: float = 120
     extra_algorithms: Sequence[str] = ()
+    # Networks of load balancers: if there are any, every connection must begin with their header.
+    proxy_protocol_from: Sequence[str] = ()
+    proxy_protocol_timeout_seconds: float = 5
 
 
 @dataclass(slots=True)
@@ -45,18 +51,22 @@ class HostKey:
     line: str
 
 
-def read_host_keys(files: Sequence[Path]) -> list[asyncssh.SSHKey]:
+def read_host_keys(sources: Sequence[Path | bytes]) -> list[asyncssh.SSHKey]:
     """Return the private host keys. Raises `InvalidSettings` naming the file and the mend."""
-    keys = []
-    for file in files:
-        try:
-            keys.append(asyncssh.read_private_key(file))
-        except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-            raise InvalidSettings(
-                f"host key {file}: {error}",
-                hint=f"make one: ssh-keygen -t ed25519 -N '' -f {shlex.quote(str(file))}",
-            ) from error
-    return keys
+    return [
+        asyncssh.import_private_key(source) if isinstance(source, bytes) else _read_host_key(source)
+        for source in sources
+    ]
+
+
+def _read_host_key(file: Path) -> asyncssh.SSHKey:
+    try:
+        return asyncssh.read_private_key(file)
+    except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        raise InvalidSettings(
+            f"host key {file}: {error}",
+            hint=f"make one: ssh-keygen -t ed25519 -N '' -f {shlex.quote(str(file))}",
+        ) from error
 
 
 @dataclass(slots=True)
@@ -69,6 +79,11 @@ class SftpListener:
     host_keys: list[HostKey] = field(default_factory=list)
     _connections: set[Connection] = field(default_factory=set)
     _acceptor: asyncssh.SSHAcceptor | None = None
+    _arrivals: Arrivals | None = None
+
+    @property
+    def has_started(self) -> bool:
+        return self._acceptor is not None
 
     async def start(self) -> None:
         """
@@ -77,12 +92,16 @@ class SftpListener:
         Raises:
             InvalidSettings: The port is taken, or a host key cannot be read.
         """
-        keys = read_host_keys(self.settings.host_key_files)
+        keys = read_host_keys(self.settings.host_keys)
         self.host_keys = [public_half(key) for key in keys]
+        networks, patience = self.settings.proxy_protocol_from, self.settings.proxy_protocol_timeout_seconds
+        self._arrivals = Arrivals(networks, patience) if networks else None
         try:
             self._acceptor = await asyncssh.listen(
                 self.settings.host,
                 self.settings.port,
+                # Whatever listens in asyncssh's stead is its "tunnel"; () is none.
+                tunnel=cast(Any, self._arrivals or ()),
                 server_host_keys=keys,
                 server_factory=lambda: Connection(self.context, self._connections),
                 server_version="tidegate",
@@ -106,22 +125,26 @@ class SftpListener:
             ) from error
         self.port = self._acceptor.get_port()
 
-    async def drain(self, grace_seconds: float) -> None:
+    async def drain(self, grace_seconds: float, hurried: asyncio.Event) -> None:
         """
         Stop accepting, let running uploads finish within the grace time, then end every connection.
 
         On return all uploads have ended: finished by their client, or abandoned.
+
+        Args:
+            hurried: Set when the rest of the grace time is not to be waited for.
         """
         if self._acceptor:
             self._acceptor.close()
-        try:
-            async with asyncio.timeout(grace_seconds):
-                await self.context.uploads.all_ended()
-                # An upload ends before its CLOSE is answered, and the client is to read that answer.
-                await self.context.answering.none()
-        except TimeoutError:
-            pass
+        if self._arrivals:
+            self._arrivals.close()
+        await _first_of(self._idle(), hurried.wait(), within=grace_seconds)
         await self.disconnect_all()
+
+    async def _idle(self) -> None:
+        await self.context.uploads.all_ended()
+        # An upload ends before its CLOSE is answered, and the client is to read that answer.
+        await self.context.answering.none()
 
     async def disconnect_all(self) -> None:
         """End every connection now; uploads that were open are abandoned before this returns."""
@@ -132,6 +155,16 @@ class SftpListener:
             await asyncio.gather(*(each.conn.wait_closed() for each in list(self._connections)))
         await self.context.ended()
         await self.context.uploads.all_ended()
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object], within: float) -> None:
+    """Return when one of them returns, or the seconds have passed; cancels the others."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def public_half(key: asyncssh.SSHKey) -> HostKey:

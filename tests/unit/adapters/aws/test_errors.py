@@ -11,6 +11,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 
 from tidegate.adapters.aws.errors import from_client_error, translated
 from tidegate.core.errors import (
@@ -99,6 +100,7 @@ def test_a_cancelled_transaction_in_words_alone():
         (NoCredentialsError(), AccessDenied),
         (PartialCredentialsError(provider="env", cred_var="secret"), AccessDenied),
         (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), StoreUnavailable),
+        (ResponseParserError("invalid XML received"), StoreUnavailable),
         (ConnectTimeoutError(endpoint_url="http://127.0.0.1:1"), StoreUnavailable),
         (ReadTimeoutError(endpoint_url="http://127.0.0.1:1"), StoreUnavailable),
     ],

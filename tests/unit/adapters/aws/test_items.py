@@ -13,6 +13,7 @@ from tidegate.adapters.aws import items
 from tidegate.core.deliveries import Delivery, DeliveryStatus
 from tidegate.core.ids import GatewayId, LogId
 from tidegate.core.objects import Location
+from tidegate.core.shards import shard_of
 from tidegate.core.transfers import OPEN_STATUSES, Direction, TransferRecord, TransferStatus
 from tidegate.core.users import RefusedLogin
 
@@ -113,12 +114,12 @@ def test_open_transfers_are_open_work(status):
 
 
 @pytest.mark.parametrize("status", DeliveryStatus)
-def test_pending_deliveries_are_open_work(status):
-    """Only a PENDING delivery is in the sparse index that the workers read."""
+def test_pending_and_dead_deliveries_are_open_work(status):
+    """In the sparse index a PENDING delivery is where workers look, a DEAD one where only people do."""
     wire = items.wire(items.delivery_item(replace(DELIVERY, status=status)))
-    assert ("OpenWork" in wire) == (status is DeliveryStatus.PENDING)
-    if "OpenWork" in wire:
-        assert wire["OpenWork"]["S"] == items.open_shard(DELIVERY.log_id)
+    shard = shard_of(DELIVERY.log_id)
+    expected = {DeliveryStatus.PENDING: f"OPEN#{shard}", DeliveryStatus.DEAD: f"DEAD#{shard}"}
+    assert items.plain(wire).get("OpenWork") == expected.get(status)
 
 
 TRANSFER_ATTRIBUTES = """

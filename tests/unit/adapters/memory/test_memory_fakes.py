@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from support.checksums import crc32, whole
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.objects import MemoryObjectStore
 from tidegate.adapters.memory.transfer_log import MemoryTransferLog
@@ -31,10 +30,6 @@ def clock() -> ManualClock:
 @pytest.fixture
 def log(clock) -> MemoryTransferLog:
     return MemoryTransferLog(clock)
-
-
-def crc32(body: bytes) -> str:
-    return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
 
 
 def transfer(status: TransferStatus = TransferStatus.STARTED) -> TransferRecord:
@@ -67,7 +62,7 @@ class TestObjects:
         assert set(store.open_uploads) == {first, second}
         assert store.open_uploads[first].parts[1].body == b"part"
         assert store.open_uploads[second].new.metadata == {"a": "b"}
-        await store.complete_multipart(KEY, first, [receipt])
+        await store.complete_multipart(KEY, first, [receipt], whole(b"part"))
         await store.abort_multipart(Location("landing", "other"), second)
         assert set(store.open_uploads) == {second}
         await store.abort_multipart(KEY, second)
@@ -82,8 +77,8 @@ class TestObjects:
             for number, body in enumerate((b"ab", b"c", b"d"), start=1)
         ]
         with pytest.raises(StoreUnavailable):
-            await store.complete_multipart(KEY, upload_id, receipts)
-        stored = await store.complete_multipart(KEY, upload_id, receipts[:2])
+            await store.complete_multipart(KEY, upload_id, receipts, whole(b"ab", b"c", b"d"))
+        stored = await store.complete_multipart(KEY, upload_id, receipts[:2], whole(b"ab", b"c"))
         assert await store.read(stored, 0, 10) == b"abc"
 
     @pytest.mark.parametrize("number", [0, -1, 10_001])

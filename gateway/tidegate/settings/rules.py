@@ -1,0 +1,139 @@
+"""The rules that hold between settings, each one function that yields what breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tidegate.core.paths import USER_NAME_VARIABLE
+from tidegate.settings.problems import Place, Problem, dotted
+
+if TYPE_CHECKING:
+    from tidegate.settings.model import Settings
+    from tidegate.settings.routes import RouteSettings
+
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+
+def _keys_come_in_pairs(settings: Settings) -> Iterator[Problem]:
+    aws = settings.aws
+    if (aws.access_key_id is None) == (aws.secret_access_key is None):
+        return
+    given, missing = "access_key_id", "secret_access_key"
+    if aws.access_key_id is None:
+        given, missing = missing, given
+    yield Problem(("aws", given), f"aws.{missing} is missing; give both or neither")
+
+
+def _keys_are_not_for_aws(settings: Settings) -> Iterator[Problem]:
+    aws = settings.aws
+    if aws.access_key_id is None and aws.secret_access_key is None:
+        return
+    host = urlsplit(aws.endpoint_url or "").hostname
+    if host is None or f".{host.rstrip('.')}".endswith(_AWS_DOMAINS):
+        given = "secret_access_key" if aws.access_key_id is None else "access_key_id"
+        text = "only for an aws.endpoint_url that is not AWS's; with AWS use a role"
+        yield Problem(("aws", given), text)
+
+
+def _budget_holds_one_upload(settings: Settings) -> Iterator[Problem]:
+    uploads = settings.uploads
+    least = uploads.part_size_bytes + uploads.reorder_window_bytes
+    if uploads.buffer_budget_bytes < least:
+        text = (
+            f"{uploads.buffer_budget_bytes} is below {least}, "
+            "which is uploads.part_size_bytes + uploads.reorder_window_bytes: not one upload would fit"
+        )
+        yield Problem(("uploads", "buffer_budget_bytes"), text)
+
+
+def _targets_are_no_sources(settings: Settings) -> Iterator[Problem]:
+    for number, target in enumerate(settings.deliveries.targets):
+        place = ("deliveries", "targets", number, "bucket")
+        if target.bucket == settings.landing.bucket:
+            text = "is the landing bucket; copies would land among the uploads and be copied again"
+            yield Problem(place, f"{target.bucket} {text}")
+            continue
+        for source, whose in _sources(settings):
+            if _overlap(f"/{target.bucket}/{target.prefix}", source.partition(USER_NAME_VARIABLE)[0]):
+                text = "would land among the uploads and be copied again"
+                yield Problem(place, f"copies overlap {source.rstrip('/')}, {whose}, and {text}")
+
+
+def _sources(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield each `/bucket/prefix/` that uploads may land in, and whose it is."""
+    for partner in settings.partners:
+        yield f"{settings.home_of(partner)}/", f"the home of {partner.name}"
+    for route in settings.routes:
+        if route.bucket:
+            yield f"/{route.bucket}/{route.prefix}", f"where the route {route.name} leads"
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _target_names_are_unique(settings: Settings) -> Iterator[Problem]:
+    names = [target.name for target in settings.deliveries.targets]
+    return _unique(names, ("deliveries", "targets"))
+
+
+def _partner_names_are_unique(settings: Settings) -> Iterator[Problem]:
+    return _unique([partner.name for partner in settings.partners], ("partners",))
+
+
+def _route_names_are_unique(settings: Settings) -> Iterator[Problem]:
+    return _unique([route.name for route in settings.routes], ("routes",))
+
+
+def _routes_lead_somewhere(settings: Settings) -> Iterator[Problem]:
+    for number, route in enumerate(settings.routes):
+        if route.prefix and not route.bucket:
+            place = ("routes", number)
+            yield Problem((*place, "prefix"), f"needs a bucket: write {dotted((*place, 'bucket'))}, too")
+
+
+def _routes_can_match(settings: Settings) -> Iterator[Problem]:
+    for number, route in enumerate(settings.routes):
+        for before in settings.routes[:number]:
+            if _takes_all_of(before, route):
+                text = f"never counts: {before.name} stands before it and takes all it would match"
+                yield Problem(("routes", number), text)
+                break
+
+
+def _takes_all_of(before: RouteSettings, route: RouteSettings) -> bool:
+    covers = before.path in ("/", route.path) or route.path.startswith(f"{before.path}/")
+    return covers and ("*" in before.partners or {*route.partners} <= {*before.partners})
+
+
+def _routes_name_known_targets(settings: Settings) -> Iterator[Problem]:
+    known = [target.name for target in settings.deliveries.targets]
+    for number, route in enumerate(settings.routes):
+        for place, name in enumerate(route.deliver_to or ()):
+            if name not in known:
+                text = f"{name} is no target; known are {', '.join(known) or 'none'}"
+                yield Problem(("routes", number, "deliver_to", place), text)
+
+
+def _unique(names: list[str], place: Place) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for number, name in enumerate(names):
+        if first.setdefault(name, number) != number:
+            text = f"{name} is the name of {dotted((*place, first[name]))} already"
+            yield Problem((*place, number, "name"), text)
+
+
+RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
+    _keys_come_in_pairs,
+    _keys_are_not_for_aws,
+    _budget_holds_one_upload,
+    _targets_are_no_sources,
+    _target_names_are_unique,
+    _partner_names_are_unique,
+    _route_names_are_unique,
+    _routes_lead_somewhere,
+    _routes_can_match,
+    _routes_name_known_targets,
+)

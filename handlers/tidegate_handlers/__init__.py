@@ -1,0 +1,1 @@
+"""AWS Lambda entry points: parse the event, call one service, return."""
