@@ -66,11 +66,12 @@ def _server(target: Target, kept: Sequence[HostKey]) -> _Server:
             f"{target.description} listens on every address, and does not say which one partners reach",
             hint="set sftp.advertised_host",
         )
-    if sftp_settings.port == 0:
+    port = sftp_settings.advertised_port or sftp_settings.port
+    if port == 0:
         raise InvalidSettings(
             f"{target.description} takes a free port, and does not say which", hint="set sftp.port"
         )
-    return _Server(host, sftp_settings.port, fingerprint, key_line)
+    return _Server(host, port, fingerprint, key_line)
 
 
 def _host_key(target: Target, kept: Sequence[HostKey]) -> tuple[str, str]:

@@ -15,6 +15,8 @@ import pytest
 
 from tidegate.adapters.aws.tables import directory_table
 
+pytestmark = pytest.mark.lengthy
+
 P = "broken"
 LANDING, TRANSFERS, DIRECTORY = f"bucket {P}-landing", f"table {P}-transfers", f"table {P}-directory"
 GATEWAY, HANDLERS = f"role {P}-gateway", f"role {P}-handlers"

@@ -37,6 +37,7 @@ def before(aws: Callable[[str], Any]) -> Iterator[None]:
     return
 
 
+@pytest.mark.lengthy
 def test_what_is_missing_is_made_and_what_is_there_is_kept(
     start: Callable[..., Any],
     tidegate: Callable[..., Any],

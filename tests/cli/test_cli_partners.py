@@ -213,6 +213,20 @@ def test_what_to_tell_a_partner_is_not_guessed(on: Callable[..., Any], gateway: 
         assert refused.value.hint == f"set {setting}"
 
 
+def test_partners_are_told_the_port_they_reach(gateway: Any) -> None:
+    """Behind a load balancer that is the balancer's, not the one the gateway listens on."""
+    sftp = {
+        "port": 2222,
+        "advertised_host": "sftp.example.com",
+        "advertised_port": 22,
+        "host_key_files": [gateway.state_dir / "host_ed25519"],
+    }
+    user = User("s-0123456789abcdef0", "acme", Home.chroot("/bucket"), datetime.now(UTC))
+    text = for_partner_text(Target(Settings.model_validate({"sftp": sftp}), "the gateway", ""), user)
+    assert "Port:  22\n" in text
+    assert "  sftp acme@sftp.example.com\n" in text
+
+
 # --- keys -----------------------------------------------------------------------------------
 
 

@@ -39,6 +39,8 @@ from tidegate.services.users import WantedUser
 from tidegate.settings.model import Settings
 from tidegate.settings.sections import DeliverySettings, SweepSettings
 
+pytestmark = pytest.mark.lengthy
+
 in_one_loop = pytest.mark.asyncio(loop_scope="module")
 PART_BYTES, PARTS = 5 * 1024**2, 3
 SERVER = "s-0123456789abcdef0"

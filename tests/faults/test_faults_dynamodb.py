@@ -157,6 +157,7 @@ async def test_a_large_file_fails_with_its_record(house: House, gateway: Gateway
     await mend_and_check(house, gateway, failed)
 
 
+@pytest.mark.lengthy
 async def test_a_close_of_unknown_outcome_is_settled_by_the_sweep(house: House, gateway: Gateway) -> None:
     """COMPLETED cannot be written, or not be read back: unknown, in words; the sweep finds the object."""
     never = {fault: action for fault, action in FAULTS.items() if fault != "lost-answer"}

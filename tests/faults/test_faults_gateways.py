@@ -40,10 +40,10 @@ async def left_open(house: House, victim: Gateway, step: str, path: str, body: b
 @pytest.mark.parametrize(
     ("step", "body", "end"),
     [
-        ("upload_part.before", LARGE, "ABANDONED"),
-        ("put.before", SMALL, "ABANDONED"),
+        pytest.param("upload_part.before", LARGE, "ABANDONED", marks=pytest.mark.lengthy),
+        pytest.param("put.before", SMALL, "ABANDONED", marks=pytest.mark.lengthy),
         ("complete_multipart.before", LARGE, "ABANDONED"),
-        ("complete.before", LARGE, "COMPLETED"),
+        pytest.param("complete.before", LARGE, "COMPLETED", marks=pytest.mark.lengthy),
     ],
 )
 async def test_thawed_after_it_was_swept(house: House, step: str, body: bytes, end: str) -> None:
@@ -95,6 +95,7 @@ async def left_with_open_files(victim: Gateway, paths: list[str]) -> None:
         await connection.wait_closed()
 
 
+@pytest.mark.lengthy
 async def test_every_sweeper_dies_until_the_last(house: House) -> None:
     """One file, whose sweepers are killed one after another, each one step further: it ends all the same."""
     await asyncio.to_thread(house.living, 2)
@@ -164,9 +165,12 @@ class Writer:
 
 @pytest.mark.parametrize(
     ("order", "overtaken"),
-    [("a.put a.complete b.put b.complete", ""), ("a.put b.put a.complete b.complete", "a"),
-     ("a.put b.put b.complete a.complete", "a")],
-)  # fmt: skip
+    [
+        pytest.param("a.put a.complete b.put b.complete", "", marks=pytest.mark.lengthy),
+        pytest.param("a.put b.put a.complete b.complete", "a", marks=pytest.mark.lengthy),
+        ("a.put b.put b.complete a.complete", "a"),
+    ],
+)
 async def test_two_writers_on_one_key(house: House, order: str, overtaken: str) -> None:
     """Both are acknowledged and COMPLETED, the destination has the newest, the overtaken one says so."""
     path = f"/two-{order.replace(' ', '-')}.csv"
@@ -204,6 +208,7 @@ async def test_overtaken_right_before_the_transaction(house: House) -> None:
 
 
 @pytest.mark.parametrize("step", ["copy.before", "delete.before"])
+@pytest.mark.lengthy
 async def test_killed_in_a_rename(house: House, step: str) -> None:
     """The file is under its old name, its new one or both, with its bytes; never under none."""
     victim = (await asyncio.to_thread(house.living, 2))[1]

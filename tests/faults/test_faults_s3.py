@@ -96,6 +96,7 @@ async def test_a_passing_fault_is_not_noticed(
     await mend_and_check(house, gateway, [])
 
 
+@pytest.mark.lengthy
 async def test_starting_a_large_file_is_tried_once(house: House, gateway: Gateway) -> None:
     """
     An upload begun unseen is found and aborted; the client is told, and not left with a leak.
@@ -206,6 +207,7 @@ async def test_a_delivery_meets_faults(house: House, gateway: Gateway, operation
 # --- frozen -----------------------------------------------------------------------------------
 
 
+@pytest.mark.lengthy
 async def test_s3_is_frozen(house: House) -> None:
     """S3 takes connections and says nothing: each client is told in time, and late effects harm nobody."""
     gateway = house.gateway(aws={"read_timeout_seconds": 2, "complete_timeout_seconds": 3})

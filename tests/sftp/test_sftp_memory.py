@@ -60,6 +60,7 @@ def peak_bytes(pid: int) -> int:
 
 @pytest.mark.client("sftp")
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+@pytest.mark.lengthy
 def test_a_gibibyte_takes_no_more_than_the_budget(
     gateway: tuple[int, dict[str, object]], tmp_path: Path
 ) -> None:

@@ -142,6 +142,7 @@ def examples() -> list[str]:
 
 
 @pytest.mark.client("sftp")
+@pytest.mark.lengthy
 def test_the_examples_of_the_guide_work(tmp_path: Path) -> None:
     """Pasted into a test file, the test passes and the script runs."""
     test, _, script = examples()
@@ -151,6 +152,7 @@ def test_the_examples_of_the_guide_work(tmp_path: Path) -> None:
     assert "2 passed" in run.stdout
 
 
+@pytest.mark.lengthy
 def test_preset_and_configuration_are_overridden_by_fixtures(tmp_path: Path) -> None:
     """With the guide's conftest.py; and each worker of pytest-xdist has a gateway of its own."""
     (tmp_path / "conftest.py").write_text(examples()[1])
@@ -219,6 +221,7 @@ def test_two(tidegate): ...
     assert "2 errors" in run.stdout
 
 
+@pytest.mark.lengthy
 def test_a_gateway_that_ended_is_no_silent_wait(tmp_path: Path) -> None:
     """A wait ends at once when there is nobody to wait for, and so does the next test's reset."""
     sample = """

@@ -94,6 +94,9 @@ class SftpSettings(Section):
     advertised_host: HostName | None = Field(
         default=None, description="Host name that partners are told; null means `host`."
     )
+    advertised_port: Count | None = Field(
+        default=None, ge=1, le=65535, description="Port that partners are told; null means `port`."
+    )
     login_timeout_seconds: Seconds = Field(
         default=120, gt=0, le=HOUR_SECONDS, description="How long a client may take to log in."
     )
