@@ -22,6 +22,7 @@ from urllib.request import Request, urlopen
 
 import asyncssh
 import pytest
+import structlog
 from moto.server import ThreadedMotoServer
 
 from tidegate.cli.main import run
@@ -199,6 +200,8 @@ def tidegate(
             # Commands about local gateways change the environment of their process.
             patch.setattr(os, "environ", environment())
             code = run(list(words))
+        # Commands that run on log to the stream of this test, which is closed when the next one logs.
+        structlog.reset_defaults()
         return Said(code, *capsys.readouterr())
 
     return call

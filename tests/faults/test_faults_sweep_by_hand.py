@@ -74,7 +74,8 @@ async def test_what_a_living_gateway_has_open(house: House) -> None:
     async with living.client() as connection, connection.start_sftp_client() as sftp:
         file = await sftp.open(told.path, "wb")
         await file.write(SMALL)
-        assert (await asyncio.to_thread(sweep, house, living)).stdout == "nothing to sweep\n"
+        said = await asyncio.to_thread(sweep, house, living)
+        assert said.stdout.startswith("1 open, none swept: their gateways live")
         await file.close()
         told.acknowledged = True
     await asyncio.to_thread(house.check)
@@ -101,7 +102,9 @@ async def test_what_the_last_gateway_left(house: House) -> None:
     assert "watching the gateways' leases" in said.stderr
     assert statuses(house) == ends | {"/unseen.csv": "SWEEPING"}, "what cannot be decided stays open"
     house.proxy.clear()
-    await asyncio.to_thread(sweep, house, victim)
+    said = await asyncio.to_thread(sweep, house, victim, "--output", "json")
+    assert [row["Path"] for row in json.loads(said.stdout)] == ["/unseen.csv"]
+    assert "swept" in said.stderr, "the log goes where it does not spoil the JSON"
     assert statuses(house) == ends
     assert house.unfinished_uploads() == []
     records = [record for path in LEFT for record in house.uploads(path)]
