@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -248,7 +249,7 @@ def upload(gateway: Gateway, content: bytes, name: str) -> None:
     (folder / name).write_bytes(content)
     (folder / "balancer.py").write_text(BALANCER)
     port = gateway.event("listening")["port"]
-    relay = f"{sys.executable} {folder / 'balancer.py'} 127.0.0.1 {port} {CLIENT_ADDRESS}"
+    relay = shlex.join([sys.executable, str(folder / "balancer.py"), "127.0.0.1", str(port), CLIENT_ADDRESS])
     options = {
         "ProxyCommand": relay,
         "IdentityFile": str(folder / "id"),

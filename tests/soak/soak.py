@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import sys
 import tempfile
@@ -19,6 +20,14 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+# The emulator holds objects in memory, and a run writes gigabytes: what is larger than this goes to disk. Its
+# threads come and go, and what one of them frees is to go back to the system.
+os.environ |= {
+    "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(64 * 1024),
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
+}
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / each) for each in ("gateway", "keys", "tests")]
