@@ -20,12 +20,16 @@ from tidegate.core.paths import HomeTree
 from tidegate.core.sessions import Session
 from tidegate.faces.health import HealthListener, health_pages
 from tidegate.faces.sftp.context import FaceContext
+from tidegate.faces.sftp.limits import FaceLimits, Guard
 from tidegate.services.browsing import Browsing
 from tidegate.services.buffers import BufferBudget
 from tidegate.services.downloads import Downloads
+from tidegate.services.hashes import Hashes
 from tidegate.services.intake import Backends, Landing, Uploads
 from tidegate.services.leases import Lease
 from tidegate.services.logins import Logins
+from tidegate.services.quotas import PlaceLimits, Places, Rates
+from tidegate.services.refusals import Refusals
 from tidegate.services.renames import Renames
 from tidegate.services.sweep import Sweep, Sweeper
 from tidegate.services.uploads import UploadSettings
@@ -55,6 +59,7 @@ class Gateway:
         self.worker = delivery_worker(backend, self.gateway_id, targets)
         self.budget = BufferBudget(settings.uploads.buffer_budget_bytes)
         self.logins = Logins(backend.directory, backend.log, backend.clock, server_id)
+        self.refusals = Refusals(self.logins, backend.clock)
         self.lease = Lease(
             backend.leases, backend.clock, server_id, self.gateway_id, settings.sweep.lease_seconds
         )
@@ -139,6 +144,7 @@ class Gateway:
     async def settled(self) -> None:
         """Return when nothing is left to be written behind a client's back."""
         await self.renames.ended()
+        await self.refusals.said()
         await self.logins.recorded()
         await self.downloads.recorded()
 
@@ -175,6 +181,9 @@ class Gateway:
                 self.downloads,
                 browsing,
                 self.routes,
+                self.backend.store,
+                self._guard(),
+                Hashes(self.backend.store, self.backend.log),
             ),
             ListenerSettings(
                 host=wanted.host,
@@ -185,6 +194,23 @@ class Gateway:
                 proxy_protocol_from=wanted.proxy_protocol_from,
                 proxy_protocol_timeout_seconds=wanted.proxy_protocol_timeout_seconds,
             ),
+        )
+
+    def _guard(self) -> Guard:
+        wanted = self.backend.settings.limits
+        return Guard(
+            FaceLimits(wanted.sessions_per_connection, wanted.handles_per_session, wanted.idle_seconds),
+            Places(
+                PlaceLimits(
+                    wanted.connections, wanted.connections_per_address, wanted.connections_per_partner
+                )
+            ),
+            Rates(
+                wanted.upload_bytes_per_second_per_partner,
+                wanted.download_bytes_per_second_per_partner,
+                self.backend.clock,
+            ),
+            self.refusals,
         )
 
     def _sweeper(self, targets: tuple[DeliveryTarget, ...]) -> Sweeper:
@@ -220,6 +246,7 @@ class Gateway:
                 reorder_window_bytes=wanted.reorder_window_bytes,
                 parallel_parts=wanted.parallel_parts,
                 store_partial=behaviour.dropped_upload == "store_partial",
+                max_file_bytes=self.backend.settings.limits.max_file_bytes,
             ),
             landing,
             one_writer=behaviour.one_writer,

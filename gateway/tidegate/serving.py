@@ -73,6 +73,7 @@ async def verified(backend: Backend, source: str) -> Keys:
     """
     settings = backend.settings
     try:
+        await _refuse_other_region(backend, source)
         problems = [problem async for problem in _missing(backend)]
         if not problems:
             return await resolve_keys(backend, create=False)
@@ -105,6 +106,19 @@ async def _missing(backend: Backend) -> AsyncIterator[str]:
     for look in (_lacking_buckets, _lacking_tables, _lacking_keys):
         async for problem in look(backend):
             yield problem
+
+
+async def _refuse_other_region(backend: Backend, source: str) -> None:
+    """Raise `InvalidSettings` if a bucket of uploads lies in another Region: nothing else would be found."""
+    here = backend.settings.aws.region
+    for setting, bucket in _upload_buckets(backend.settings):
+        region = await _answer(f"bucket {bucket}", backend.provisioner.region_of(bucket))
+        if region and region != here:
+            # Nor is it for setup to mend: that would make keys and tables in the wrong place.
+            raise InvalidSettings(
+                f"{source}: {setting}: bucket {bucket} is in {region}, not in {here}",
+                hint="correct aws.region, or take another bucket: buckets cannot move",
+            )
 
 
 async def _lacking_buckets(backend: Backend) -> AsyncIterator[str]:

@@ -57,6 +57,19 @@ def test_the_target_is_named_first(first: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize("words", [(), ("--check",)])
+def test_an_endpoint_that_is_not_there_is_one_complaint(
+    make_world: Callable[[str], Any], words: tuple[str, ...]
+) -> None:
+    """And not one for each thing that cannot be asked for."""
+    nowhere = make_world("nowhere")
+    nowhere.settings["aws"] |= {"endpoint_url": "http://127.0.0.1:1", "max_attempts": 1}
+    said = nowhere.setup(*words)
+    assert (said.code, said.out, said.changes) == (1, "", [])
+    assert said.err.startswith("tidegate: cannot tell whose account this is: Could not connect")
+    assert "aws.endpoint_url" in said.err
+
+
 def test_a_dry_run_changes_nothing(first: dict[str, Any]) -> None:
     """It says, a line each, what would be made."""
     said = first["--dry-run"]

@@ -117,6 +117,20 @@ def test_one_bad_key_changes_nothing(on: Callable[..., Any], tmp_path: Path) -> 
     assert fingerprints(on) == before
 
 
+def test_homes_in_another_gateways_bucket_are_refused(on: Callable[..., Any], tmp_path: Path) -> None:
+    """A file that forgets to say where uploads land would move every home; one that names them may."""
+    before = fingerprints(on)
+    elsewhere = "landing: {bucket: another-landing}\npartners:\n  - name: zeta\n"
+    (tmp_path / "lost.yaml").write_text(elsewhere)
+    said = on("apply", "lost.yaml")
+    assert (said.code, said.out) == (1, "")
+    assert "zeta has no home, and would get one in another-landing" in said.err
+    assert "extend" in said.err
+    assert fingerprints(on) == before
+    (tmp_path / "lost.yaml").write_text(elsewhere + "    home: /tidegate-landing/zeta\n")
+    assert on("apply", "lost.yaml", "--dry-run").code == 0
+
+
 def test_standard_input_is_read_once(program: Callable[..., Any]) -> None:
     """`apply - --config -` would read the one as the other, and find it empty."""
     said = program("apply", "-", "--config", "-")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from support.fault_proxy import FaultProxy, refuse
+from support.fault_proxy import FaultProxy, Forward, Reply, Request, refuse
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,73 @@ def test_without_credentials_nothing_else_is_asked(examine: Callable[..., Any], 
     proxy.on("sts.*", refuse(403, "InvalidClientTokenId"))
     found = answers(examine("--output", "json"))
     asked = {what for what, each in found.items() if each["Verdict"] != "not asked"}
-    assert asked == {"settings", "who calls", "host keys", "SFTP port"}
+    assert asked == {"settings", "who calls", "clock", "host keys", "SSH algorithms", "SFTP port"}
+
+
+def test_a_refusal_tells_the_time_too(examine: Callable[..., Any], proxy: FaultProxy) -> None:
+    """AWS refuses who is late before it answers anything, and the cause is named all the same."""
+
+    def late(request: Request, _forward: Forward) -> Reply:
+        del request
+        return Reply(403, [("Date", "Fri, 20 Nov 2020 08:00:00 GMT")], b"")
+
+    proxy.on("sts.*", refuse(403, "SignatureDoesNotMatch"))
+    proxy.on("s3.HeadBucket", late)
+    clock = answers(examine("--output", "json"))["clock"]
+    assert (clock["Verdict"], "ahead of S3's" in clock["Said"]) == ("BAD", True)
+    assert "NTP" in clock["Hint"]
+
+
+def test_an_endpoint_that_is_not_there_is_named(examine: Callable[..., Any]) -> None:
+    """The mend is where it is looked for, and no role; nobody's clock is to blame."""
+    found = answers(examine("--output", "json", aws={"endpoint_url": "http://127.0.0.1:1"}))
+    assert (found["who calls"]["Verdict"], found["clock"]["Verdict"]) == ("BAD", "warning")
+    assert "aws.endpoint_url" in found["who calls"]["Hint"]
+
+
+def test_an_endpoint_without_accounts_is_examined(examine: Callable[..., Any], proxy: FaultProxy) -> None:
+    """Few look-alikes of S3 know who calls: that is said, and the rest is asked."""
+    proxy.on("sts.*", refuse(501, "NotImplemented"))
+    said = examine("--output", "json")
+    found = answers(said)
+    assert (said.code, found.pop("who calls")["Verdict"]) == (0, "warning")
+    assert {each["Verdict"] for each in found.values()} == {"good"}
+
+
+def test_a_wrong_region_is_one_complaint(examine: Callable[..., Any]) -> None:
+    """The bucket says where it is; nobody is told to make keys and tables in the wrong place."""
+    found = answers(examine("--output", "json", aws={"region": "eu-west-1"}))
+    assert [what for what, each in found.items() if each["Verdict"] == "BAD"] == ["Region"]
+    assert "is in us-east-1, not in eu-west-1" in found["Region"]["Said"]
+    assert "aws.region" in found["Region"]["Hint"]
+
+
+def test_without_a_key_nothing_is_written(examine: Callable[..., Any]) -> None:
+    """A wrong alias is one complaint, and the role's permissions are not blamed."""
+    found = answers(examine("--output", "json", landing={"kms_key": "alias/no-such"}))
+    assert found["key alias/no-such"]["Verdict"] == "BAD"
+    assert found["bucket tidegate-landing: write"]["Verdict"] == "not asked"
+
+
+@pytest.mark.parametrize("state", ["Disabled", "PendingDeletion"])
+def test_a_key_that_is_off_is_named(
+    examine: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """By its state: the permissions are not to blame."""
+
+    async def off(_probes: Any, key: str) -> tuple[str, str]:
+        return f"arn of {key}", state
+
+    monkeypatch.setattr("tidegate.adapters.aws.probes.AwsProbes.key", off)
+    found = answers(examine("--output", "json"))[KEY]
+    assert (found["Verdict"], f"arn of alias/tidegate is {state}" in found["Said"]) == ("BAD", True)
+    assert "--check" in found["Hint"]
+
+
+def test_an_address_of_another_machine_is_named(examine: Callable[..., Any]) -> None:
+    """Another port would not help."""
+    port = answers(examine("--output", "json", sftp={"host": "192.0.2.1"}))["SFTP port"]
+    assert (port["Verdict"], "sftp.host" in port["Hint"]) == ("BAD", True)
 
 
 def test_looking_in_a_target_may_be_denied(examine: Callable[..., Any], proxy: FaultProxy) -> None:

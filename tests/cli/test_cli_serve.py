@@ -245,6 +245,17 @@ def test_versioning_is_insisted_on(
     }
 
 
+def test_another_region_is_named(refused: Callable[..., InvalidSettings], settings: dict[str, Any]) -> None:
+    """Alone, and not with a command that would make keys and tables in the wrong place."""
+    settings["aws"]["region"] = "eu-west-1"
+    said = refused(settings)
+    (line,) = said.detail.splitlines()
+    assert line.startswith("serve.yaml: landing.bucket: bucket landing-")
+    assert line.endswith(" is in eu-central-1, not in eu-west-1")
+    assert "aws.region" in said.hint
+    assert "tidegate setup" not in line + said.hint
+
+
 def test_a_table_without_an_index_is_refused(
     refused: Callable[..., InvalidSettings], settings: dict[str, Any], aws: dict[str, Any], account: str
 ) -> None:
@@ -309,7 +320,7 @@ def test_a_damaged_host_key_is_named(
     (tmp_path / "host_ed25519").write_text("none\n")
     said = refused(settings)
     assert said.detail.startswith(f"host key {tmp_path / 'host_ed25519'}: ")
-    assert "ssh-keygen" in said.hint
+    assert "ssh-keygen -p" in said.hint  # one that makes a key would write over what is there
 
 
 def test_credentials_that_are_missing_are_said_at_once(

@@ -46,6 +46,17 @@ async def test_exact_old_version(store, put, content, bucket, make_bucket, kms_k
     assert await content(copied) == BODY
 
 
+async def test_tags(store, put, bucket):
+    """A large copy has the tags of its source as a small one has; unless it is to have others."""
+    source = await put(bucket, "key", BODY)
+    await store.set_tags(source, (("team", "a b"), ("x", "1+1=2")))
+    source = await store.head(source.location)
+    copied = await store.copy(source, NewObject(Location(bucket, "same"), None, {}))
+    assert await store.tags(copied) == (("team", "a b"), ("x", "1+1=2"))
+    copied = await store.copy(source, NewObject(Location(bucket, "other"), None, {}, tags=(("y", "2"),)))
+    assert await store.tags(copied) == (("y", "2"),)
+
+
 async def test_source_gone(store, put, bucket, unversioned_bucket, open_uploads):
     """A large source that is gone is NotFound as such, and no upload is left open."""
     gone = await put(unversioned_bucket, "key", BODY)

@@ -52,6 +52,13 @@ class TestIntend:
         await log.intend(first)
         assert await log.story(started.log_id) == Story(started, (), (first, second))
 
+    async def test_of_a_file_that_was_renamed_often(self, log, started, rename):
+        """A story is told whole, however long it is: the record itself is not lost at its end."""
+        often = [rename(started.log_id, rename_id=f"{n:02}", path="/" + 90_000 * "a") for n in range(15)]
+        for each in often:
+            await log.intend(each)
+        assert await log.story(started.log_id) == Story(started, (), tuple(often))
+
     async def test_of_a_foreign_object(self, log, rename):
         """Under a LogID of its own there is a story without a transfer, and asking for that is NotFound."""
         intended = rename()

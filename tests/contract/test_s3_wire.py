@@ -17,10 +17,11 @@ import tracemalloc
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from botocore.retries.standard import ExponentialBackoff
@@ -471,3 +472,91 @@ def test_missing_profile_without_credentials(monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "absent")
     with pytest.raises(GatewayError, match="absent"):
         AwsClients(AwsEndpoint("us-east-1"))
+
+
+NULL_VERSION = answer(
+    200, b"", declared=4, Last_Modified="Fri, 02 Jan 2026 03:04:05 GMT", x_amz_version_id="null"
+)
+NULL_WRITES = {
+    "head": (lambda store: store.head(KEY), [NULL_VERSION]),
+    "put": (lambda store: store.put(NEW, b"", crc32(b"")), [answer(x_amz_version_id="null")]),
+    "copy": (lambda store: store.copy(STORED, NEW), [answer(200, COPIED, x_amz_version_id="null")]),
+    "complete": (
+        lambda store: store.complete_multipart(KEY, UPLOAD, RECEIPTS, WHOLE),
+        [answer(200, COMPLETED, x_amz_version_id="null"), NULL_VERSION],
+    ),
+}
+
+
+@pytest.mark.parametrize(("ask", "said"), NULL_WRITES.values(), ids=NULL_WRITES)
+async def test_the_version_null_is_none(wire, store, ask, said):
+    """S3 calls what was stored without versioning "null": that names none, as the next one replaces it."""
+    wire.say(*said)
+    assert (await ask(store)).version_id is None
+    assert not any("versionId=" in each.line for each in wire.received)
+
+
+@pytest.mark.parametrize("key", ["in/a\x01 b+c%41.csv", "in/é\n.csv"])
+async def test_unfinished_uploads_of_a_key_that_xml_cannot_say(wire, store, key):
+    """Keys come encoded in the answer, so that no name a client may choose keeps it from being read."""
+    listed = quote(key, safe="/")
+    body = (
+        "<ListMultipartUploadsResult><EncodingType>url</EncodingType>"
+        f"<Prefix>{listed}</Prefix><Upload><Key>{listed}</Key><UploadId>u1</UploadId>"
+        "<Initiated>2026-01-02T03:04:00.000Z</Initiated></Upload></ListMultipartUploadsResult>"
+    )
+    wire.say(answer(200, body.encode(), Date="Fri, 02 Jan 2026 03:04:05 GMT"))
+    (unfinished,) = await store.unfinished(Location("landing", key))
+    assert (unfinished.upload_id, unfinished.age_seconds) == ("u1", 5)
+    assert "encoding-type=url" in wire.received[0].line
+
+
+async def test_versions_of_a_key_with_many_siblings(wire, store):
+    """Keys come in order, and the exact one first: a page without it ends the search, however many follow."""
+    version = (
+        "<Version><Key>in/a.csv-1</Key><VersionId>v1</VersionId><IsLatest>true</IsLatest>"
+        "<LastModified>2026-01-02T03:04:00.000Z</LastModified></Version>"
+    )
+    page = (
+        f"<ListVersionsResult><IsTruncated>true</IsTruncated>{version}<NextKeyMarker>in/a.csv-1</NextKeyMarker>"
+        "<NextVersionIdMarker>v1</NextVersionIdMarker></ListVersionsResult>"
+    )
+    wire.say(answer(200, page.encode()))
+    assert await store.versions(KEY) == []
+    assert len(wire.received) == 1
+
+
+def listed(*versions: tuple[str, int]) -> bytes:
+    """Return a page of versions of one key, stored in these days of January; another page follows."""
+    rows = "".join(
+        f"<Version><Key>{KEY.key}</Key><VersionId>{version}</VersionId><IsLatest>false</IsLatest>"
+        f"<LastModified>2026-01-{day:02}T03:04:00.000Z</LastModified></Version>"
+        for version, day in versions
+    )
+    last = versions[-1][0]
+    marker = f"<NextKeyMarker>{KEY.key}</NextKeyMarker><NextVersionIdMarker>{last}</NextVersionIdMarker>"
+    return answer(
+        200,
+        f"<ListVersionsResult><IsTruncated>true</IsTruncated>{rows}{marker}</ListVersionsResult>".encode(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"back_to": "v4"}, ["v6", "v5", "v4", "v3"]),
+        ({"since": datetime(2026, 1, 4, tzinfo=UTC)}, ["v6", "v5", "v4"]),
+    ],
+    ids=["back_to", "since"],
+)
+async def test_versions_no_further_than_asked(wire, store, asked, found):
+    """A partner may write one name a million times: only what can be asked for is listed."""
+    wire.say(listed(("v6", 6), ("v5", 5)), listed(("v4", 4), ("v3", 3)), listed(("v2", 2), ("v1", 1)))
+    assert [each.version_id for each in await store.versions(KEY, **asked)] == found
+    assert len(wire.received) == 2
+
+
+async def test_tags_are_encoded_without_a_plus(wire, store):
+    """A blank in a tag is %20 on the wire: a plus might be read as one."""
+    await store.put(replace(NEW, tags=(("cost center", "a+b=c"),)), b"", crc32(b""))
+    assert wire.received[0].headers["x-amz-tagging"] == "cost%20center=a%2Bb%3Dc"

@@ -1,7 +1,7 @@
 """
 What a file costs: calls, units and cents, for the generated tables of docs/cost.md.
 
-The numbers of calls below are measured: tests/sftp/test_cost_calls.py counts them at a gateway and fails when
+The numbers of calls below are measured: tests/docs/test_docs_cost.py counts them at a gateway and fails when
 they differ. Prices are written down here by hand; no program looks them up.
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import fields
 from enum import StrEnum
@@ -18,13 +19,20 @@ from typing import Any
 
 import costs
 
+# As a program this file is not under pytest's path.
+sys.path.insert(1, str(Path(__file__).parent.parent))
+from support.behaviour_facts import FACTS, Fact
 from tidegate.adapters.aws.tables import directory_table, transfers_table
 from tidegate.core import deliveries, parts, renames, transfers
 from tidegate.core.behaviour import PRESETS, Behaviour
+from tidegate.core.evidence import Evidence
+from tidegate.core.extensions import EXTENSIONS
 from tidegate.core.limits import GIB, MIB, S3_MAX_OBJECT_BYTES, TIB
 from tidegate.core.parts import PartSchedule
 from tidegate.core.policies import Estate, administrator_policy, gateway_policy, handlers_policy, sweep_policy
 from tidegate.core.resource_policies import Document
+from tidegate.core.security_policies import POLICIES, SecurityPolicy
+from tidegate.core.sftp_requests import PACKETS, packet_of
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 _PART_BYTES = 8 * MIB  # the default of uploads.part_size_bytes
@@ -48,6 +56,76 @@ def preset_table() -> str:
         for field in fields(Behaviour)
     ]
     return _table(["choice", *(f"`{name}`" for name in names)], rows)
+
+
+def extension_table() -> str:
+    """Return every known extension, where it is offered, and what it means or why it is not."""
+    rows = [
+        [
+            f"`{name.decode()}`",
+            *("offered" if name in PRESETS[each].extensions else "no" for each in PRESETS),
+            means,
+        ]
+        for name, means in ((each.name, each.means) for each in EXTENSIONS.values())
+    ]
+    return _table(["extension", *(f"`{name}`" for name in PRESETS), ""], rows)
+
+
+def packet_table() -> str:
+    """Return every packet type a client could send, and what is done with it."""
+    rows = [[str(each.kind), each.name, each.answer, each.why] for each in PACKETS.values()]
+    return _table(["type", "packet", "is", ""], [*rows, ["any other", "", "refused", packet_of(0).why]])
+
+
+def evidence_table() -> str:
+    """Return what each word for how well something is known means."""
+    return _table(["evidence", ""], [[f"`{each}`", each.meaning] for each in Evidence])
+
+
+def fact_tables() -> str:
+    """Return what AWS and each preset answer, a table for each group of questions."""
+    groups = {fact.group: [each for each in FACTS if each.group == fact.group] for fact in FACTS}
+    head = ["asked", "AWS", "evidence", *(f"`{name}`" for name in PRESETS), "setting"]
+    return "\n".join(
+        f"### {group}\n\n{_table(head, [_fact_row(fact) for fact in facts])}"
+        for group, facts in groups.items()
+    )
+
+
+def _fact_row(fact: Fact) -> list[str]:
+    ours = zip((fact.transfer_family, fact.partner_safe), fact.verdicts, strict=True)
+    return [
+        _cell(fact.asked),
+        _cell(fact.aws),
+        f"`{fact.evidence}`",
+        *(
+            f"{_cell(answer)} ({'**differs**' if verdict == 'differs' else verdict})"
+            for answer, verdict in ours
+        ),
+        f"`{fact.setting}`" if fact.setting else "",
+    ]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def policy_table() -> str:
+    """Return the security policies: which algorithms each has, in its order."""
+    head = ["policy", "ciphers", "key exchanges", "MACs", "signatures", "evidence"]
+    return _table(head, [_policy_row(policy) for policy in POLICIES.values()])
+
+
+def _policy_row(policy: SecurityPolicy) -> list[str]:
+    lists = (policy.ciphers, policy.kexs, policy.macs, policy.host_key_algorithms)
+    known = {"lists": policy.evidence, "signatures": policy.host_key_evidence}
+    if policy.evidence is None:
+        evidence = "ours"
+    elif policy.evidence is policy.host_key_evidence:
+        evidence = f"`{policy.evidence}`"
+    else:
+        evidence = ", ".join(f"{what} `{word}`" for what, word in known.items())
+    return [f"`{policy.name}`", *("<br>".join(f"`{name}`" for name in names) for names in lists), evidence]
 
 
 def index_table() -> str:
@@ -123,6 +201,11 @@ GENERATED = {
     "delivery states": lambda: state_table(deliveries.TRANSITIONS),
     "rename states": lambda: state_table(renames.TRANSITIONS),
     "presets": preset_table,
+    "extensions": extension_table,
+    "packets": packet_table,
+    "evidence": evidence_table,
+    "behaviour facts": fact_tables,
+    "security policies": policy_table,
     "parts": part_table,
     "largest files": largest_table,
     "indexes": index_table,
@@ -173,7 +256,7 @@ def _projected(projection: Mapping[str, Any]) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(f"`{name.decode()}`" for name in value) or "none"
-    return f"`{str(value).lower()}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

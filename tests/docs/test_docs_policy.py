@@ -27,6 +27,9 @@ ACTIONS = {
     "list_multipart_uploads": {"s3:ListBucketMultipartUploads"},
     "head_bucket": {"s3:ListBucket"},
     "get_bucket_versioning": {"s3:GetBucketVersioning"},
+    # Of the current version, and of a named one.
+    "get_object_tagging": {"s3:GetObjectTagging", "s3:GetObjectVersionTagging"},
+    "put_object_tagging": {"s3:PutObjectTagging", "s3:PutObjectVersionTagging"},
     "describe_key": {"kms:DescribeKey"},
     "describe_table": {"dynamodb:DescribeTable"},
     "query": {"dynamodb:Query"},

@@ -104,7 +104,13 @@ def refusal(told: Told) -> str:
 # --- passing faults ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(call, marks=[] if call in ("complete", "settle") else pytest.mark.lengthy)
+        for call in CALLS
+    ],
+)
 async def test_a_passing_fault_is_not_noticed(house: House, gateway: Gateway, call: str) -> None:
     """DynamoDB fails once at this call: the client is acknowledged, also when only the answer was lost."""
     operation, matches, body = CALLS[call]

@@ -21,12 +21,12 @@ STEPS_OF_A_SMALL_FILE = [
 ]
 STEPS_OF_A_LARGE_FILE = [
     pytest.param("create_multipart.before", marks=pytest.mark.lengthy),
-    "create_multipart.after",
+    pytest.param("create_multipart.after", marks=pytest.mark.lengthy),
     pytest.param("set_upload_id.after", marks=pytest.mark.lengthy),
     "upload_part.before",
     pytest.param("upload_part.after", marks=pytest.mark.lengthy),
     pytest.param("finishing.before", marks=pytest.mark.lengthy),
-    "finishing.after",
+    pytest.param("finishing.after", marks=pytest.mark.lengthy),
     pytest.param("complete_multipart.before", marks=pytest.mark.lengthy),
     "complete_multipart.after",
     "complete.before",

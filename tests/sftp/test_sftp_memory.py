@@ -16,7 +16,7 @@ MIB = 1024 * 1024
 SINK = Path(__file__).parents[1] / "support" / "s3_sink.py"
 BUDGET = 64 * MIB
 # docs/memory.md: what asyncssh may hold of one session that is sending.
-SESSION = 9 * MIB
+SESSION = 13 * MIB
 # Threads, sockets and what an allocator does not give back.
 SLACK = 24 * MIB
 

@@ -214,13 +214,25 @@ def test_without_the_setting_a_header_is_no_ssh(tidegate: LocalGateway) -> None:
 
 @pytest.mark.parametrize("said", [b"", b"SSH-2.0-check\r\n"], ids=["nothing", "a version"])
 def test_looking_in_is_no_refused_login(tidegate: LocalGateway, said: bytes) -> None:
-    """Who reads the version and leaves has not tried to log in; who says nothing is not even logged."""
+    """Who reads the version, says perhaps its own, and leaves has not tried to log in, and is not logged."""
     log = Log(tidegate)
     for _ in range(2):  # the gateway has seen the end of the first when it greets the second
         with raw(tidegate) as connection:
             connection.sendall(said)
             assert connection.recv(4096).startswith(b"SSH-2.0-tidegate\r\n")
-    if said:
-        log.of("handshake failed")
-    assert {event["event"] for event in log.events} == ({"handshake failed"} if said else set())
+    assert log.events == []
     assert refused_from(tidegate) == set()
+
+
+@pytest.mark.client("sftp")
+def test_a_client_that_does_not_like_our_host_key_is_logged(
+    tidegate: LocalGateway, openssh: Callable[..., OpenSsh], tmp_path: Path
+) -> None:
+    """It has exchanged keys, so it was no health check: somebody has to learn why a partner stays away."""
+    log, client = Log(tidegate), openssh(tidegate)
+    (tmp_path / "empty").touch()
+    command = client.sftp_command()
+    command[1:1] = ["-o", f"UserKnownHostsFile={tmp_path / 'empty'}"]  # what is said first counts
+    done = client.run(*command, batch="pwd\n")
+    assert done.returncode == 255
+    assert [event["level"] for event in log.of("handshake failed")] == ["info"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tidegate.core.behaviour import PRESETS
+from tidegate.core.extensions import EXTENSIONS
 from tidegate.testing.gateway import LocalGateway
 
 
@@ -17,9 +19,8 @@ async def test_extensions_are_the_preset_s(
         writer.write(bytes.fromhex("00000005 01 00000006"))  # the client could do version 6
         packet = await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big"))
     assert packet[:5] == bytes.fromhex("02 00000003")
-    offered = [b"limits@openssh.com", b"posix-rename@openssh.com"] if preset == "partner-safe" else []
-    extensions = b"".join(_pair(name) for name in offered)
-    assert packet[5:] == extensions
+    offered = PRESETS["partner-safe"].extensions if preset == "partner-safe" else ()
+    assert packet[5:] == b"".join(_pair(name, EXTENSIONS[name].data) for name in offered)
 
 
 async def test_what_is_not_offered_is_not_done(tidegate: LocalGateway, packets: Callable[..., Any]) -> None:
@@ -30,5 +31,5 @@ async def test_what_is_not_offered_is_not_done(tidegate: LocalGateway, packets: 
             assert answer.status == 8, name
 
 
-def _pair(name: bytes) -> bytes:
-    return len(name).to_bytes(4, "big") + name + bytes.fromhex("00000001") + b"1"
+def _pair(name: bytes, data: bytes) -> bytes:
+    return b"".join(len(each).to_bytes(4, "big") + each for each in (name, data))

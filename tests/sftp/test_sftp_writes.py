@@ -151,20 +151,60 @@ async def test_modes_that_s3_cannot_serve_are_refused_in_words(
     assert tidegate.transfers() == []
 
 
-async def test_a_size_that_is_not_the_file_s_is_refused(
-    gateway: LocalGateway, preset: str, packets: Callable[..., Any]
-) -> None:
-    """A client that sets another size than was received must not read OK: its file is not what it thinks."""
-    async with packets(gateway) as session:
+async def test_transfer_family_sets_no_size(tidegate: LocalGateway, packets: Callable[..., Any]) -> None:
+    """Not even the right one, by handle or by name, and the file is what was written."""
+    async with packets(tidegate) as session:
         handle = await session.open("r.bin")
         await session.write(handle, 0, b"12345")
-        right = await session.answer(_set_size(session, 10, handle, 5))  # FSETSTAT
-        wrong = await session.answer(_set_size(session, 10, handle, 4))
+        answers = [await session.answer(_set_size(session, 10, handle, size)) for size in (5, 4, 6)]
         assert (await session.close(handle)).status == 0
-        by_path = await session.answer(_set_size(session, 9, b"r.bin", 0))  # SETSTAT
-    assert right.status == (0 if preset == "partner-safe" else UNSUPPORTED)
-    for refused in (wrong, by_path):
-        assert (refused.status, refused.text) == (UNSUPPORTED, "SETSTAT unsupported")
+        answers.append(await session.answer(_set_size(session, 9, b"r.bin", 5)))
+    assert {(each.status, each.text) for each in answers} == {(UNSUPPORTED, "SETSTAT unsupported")}
+    assert tidegate.transfers()[0]["Bytes"] == 5
+
+
+async def test_a_size_set_before_close_is_the_file_s(
+    partner_safe: LocalGateway, packets: Callable[..., Any], stored: type[Stored]
+) -> None:
+    """Equal: fine. Smaller: cut. By name, on what is stored: only its own size."""
+    async with packets(partner_safe) as session:
+        handle = await session.open("r.bin")
+        await session.write(handle, 0, b"12345")
+        for size in (5, 4):
+            assert (await session.answer(_set_size(session, 10, handle, size))).status == 0  # FSETSTAT
+        assert (await session.close(handle)).status == 0
+        assert (await session.answer(_set_size(session, 9, b"r.bin", 4))).status == 0  # SETSTAT
+        for size in (0, 5):
+            refused = await session.answer(_set_size(session, 9, b"r.bin", size))
+            assert (refused.status, refused.text) == (UNSUPPORTED, "SETSTAT unsupported")
+    assert stored(partner_safe).content("acme/r.bin") == b"1234"
+
+
+async def test_a_file_announced_larger_than_it_came_is_not_whole(
+    partner_safe: LocalGateway, packets: Callable[..., Any], stored: type[Stored]
+) -> None:
+    """The size is accepted, as more may come; when no more comes, CLOSE fails in words."""
+    async with packets(partner_safe) as session:
+        handle = await session.open("r.bin")
+        await session.write(handle, 0, b"12345")
+        assert (await session.answer(_set_size(session, 10, handle, 6))).status == 0
+        closed = await session.close(handle)
+        assert closed.status == FAILURE
+        assert closed.text.startswith("File is incomplete")
+        assert (await session.answer(session.ask(17, b"r.bin"))).status == 2  # STAT: no such file
+    await failed_and_left_nothing(partner_safe, stored(partner_safe))
+
+
+async def test_a_size_behind_what_s3_has_fails_the_close(
+    partner_safe: LocalGateway, packets: Callable[..., Any], stored: type[Stored]
+) -> None:
+    """Parts that were sent cannot be cut; clients that ignore the answer must not read OK for the file."""
+    async with packets(partner_safe) as session:
+        handle = await session.open("r.bin")
+        assert {each.status for each in await session.write(handle, 0, content_of(9 * MIB))} == {0}
+        assert (await session.answer(_set_size(session, 10, handle, MIB))).status == FAILURE
+        assert (await session.close(handle)).status == FAILURE
+    await failed_and_left_nothing(partner_safe, stored(partner_safe))
 
 
 def _set_size(session: Packets, kind: int, of: bytes, size: int) -> int:

@@ -36,6 +36,7 @@ from support.fault_house import Gateway, House, open_house  # noqa: E402 - the p
 
 _CLIENTS = 8
 _SETTLE_SECONDS = 120
+_STARTS = 5
 # A client gives up a file it hears nothing of; the report counts these apart.
 _PATIENCE_SECONDS = 60
 
@@ -101,8 +102,15 @@ class Soak:
         victim = self.gateways[place]
         await asyncio.to_thread(victim.kill)
         self.kills += 1
-        # On the same state directory, as an init system would restart it.
-        self.gateways[place] = await asyncio.to_thread(lambda: self.house.gateway(again=victim))
+        # On the same state directory, and again if the emulator was too busy, as an init system would do it.
+        for attempt in range(_STARTS):
+            try:
+                self.gateways[place] = await asyncio.to_thread(lambda: self.house.gateway(again=victim))
+            except RuntimeError:
+                if attempt == _STARTS - 1:
+                    raise
+            else:
+                return
 
 
 def report(soak: Soak, files: int, seconds: float) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from tidegate.adapters.aws.account.buckets import BucketResource
-from tidegate.adapters.aws.account.caller import caller_of
+from tidegate.adapters.aws.account.caller import caller_of, was_not_asked
 from tidegate.adapters.aws.account.keys import KeyResource, KmsKeys
 from tidegate.adapters.aws.account.roles import RoleResource
 from tidegate.adapters.aws.account.tables import TableResource
@@ -36,11 +36,11 @@ class Brought:
 
 
 async def whose(backend: Backend) -> Caller:
-    """Return whose credentials are used. Raises `GatewayError` if AWS does not say."""
+    """Return whose credentials are used. Raises `GatewayError` if AWS does not say, or nobody answers."""
     try:
         return await caller_of(backend.clients)
-    except GatewayError:
-        if backend.settings.aws.endpoint_url is None:
+    except GatewayError as error:
+        if backend.settings.aws.endpoint_url is None or was_not_asked(error):
             raise
         return NOBODY
 

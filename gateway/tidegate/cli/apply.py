@@ -11,11 +11,11 @@ import click
 
 from tidegate.cli.output import output_option, print_rows
 from tidegate.cli.target import Target, announce, target_options, with_users
-from tidegate.core.errors import Misuse
+from tidegate.core.errors import InvalidSettings, Misuse
 from tidegate.local.state_dir import StateDirectory
 from tidegate.partners_file import wanted_users
 from tidegate.services.users import Change, Users, WantedUser
-from tidegate.settings.loader import load
+from tidegate.settings.loader import LoadedSettings, load
 from tidegate.settings.sources import STDIN
 
 _COLUMNS = ["Action", "UserName", "What"]
@@ -38,6 +38,7 @@ def apply(target: Target, file: str, dry_run: bool, output: str) -> None:
         raise Misuse("standard input cannot be both FILE and --config", hint="give one of them as a file")
     loaded = load(file, os.environ, sys.stdin)
     wanted = wanted_users(loaded.settings, loaded.source)
+    _refuse_other_landing(target, loaded)
     announce(target)
     without_key: list[str] = []
     if target.state_dir is not None:
@@ -52,6 +53,18 @@ def apply(target: Target, file: str, dry_run: bool, output: str) -> None:
     print_rows(rows, _COLUMNS, output, "nothing to change")
     if dry_run and changes:
         click.echo("dry run: nothing was changed", err=True)
+
+
+def _refuse_other_landing(target: Target, loaded: LoadedSettings) -> None:
+    """Raise `InvalidSettings` if homes that FILE leaves to a default would lie in a foreign bucket."""
+    theirs, ours = loaded.settings.landing.bucket, target.settings.landing.bucket
+    homeless = [partner.name for partner in loaded.settings.partners if partner.home is None]
+    if homeless and theirs != ours and not target.is_endpoint_only:
+        raise InvalidSettings(
+            f"{loaded.source}: {homeless[0]} has no home, and would get one in {theirs}, its landing.bucket; "
+            f"that of {target.description} is {ours}",
+            hint="let FILE extend the configuration of the gateway, or give each partner a home",
+        )
 
 
 def _with_demo_keys(

@@ -147,7 +147,7 @@ async def _announced(backend: Backend) -> Caller:
     except GatewayError as error:
         raise InvalidSettings(
             f"cannot tell whose account this is: {error.detail}",
-            hint=error.hint or "look at the credentials, and at aws.region",
+            hint=error.hint or "look at the credentials, at aws.region and at aws.endpoint_url",
         ) from error
     who = "an account nobody names" if caller == NOBODY else f"account {caller.account}, as {caller.arn}"
     click.echo(f"target: {who}, Region {aws.region}, at {where}", err=True)
@@ -205,10 +205,10 @@ def _judge(outcomes: Sequence[Outcome], *, check: bool) -> None:
     found = [finding for outcome in outcomes for finding in outcome.left]
     by_setup = sum(finding.by_setup for finding in found)
     if check and found:
-        raise InvalidSettings(
-            f"{_counted(len(found))}, of which tidegate setup mends {by_setup}",
-            hint="the last column says how",
-        )
+        mends = f", of which tidegate setup mends {by_setup}"
+        if len(found) == 1:
+            mends = f"; tidegate setup {'mends' if by_setup else 'does not mend'} it"
+        raise InvalidSettings(_counted(len(found)) + mends, hint="the last column says how")
     if len(found) > by_setup:
         raise InvalidSettings(
             f"{_counted(len(found) - by_setup)} left that tidegate setup does not mend",

@@ -196,7 +196,10 @@ def _of_config(source: str) -> Target:
     loaded = load(source, os.environ, sys.stdin)
     where = loaded.settings.aws.endpoint_url or f"AWS, Region {loaded.settings.aws.region}"
     return Target(
-        loaded.settings, f"the gateway of {loaded.source} ({where})", f"--config {shlex.quote(source)}"
+        loaded.settings,
+        f"the gateway of {loaded.source} ({where})",
+        f"--config {shlex.quote(source)}",
+        "look at aws.endpoint_url and aws.region, and at the network between here and there",
     )
 
 

@@ -37,6 +37,8 @@ class GatewayError(Exception):
 
     status: ClassVar[SftpStatus] = SftpStatus.FAILURE
     text: str = "Failure"
+    # Whether the text is followed by an error id. Not where it is Transfer Family's, word for word.
+    carries_id: ClassVar[bool] = True
 
     def __init__(self, detail: str, *, hint: str = "") -> None:
         super().__init__(detail)
@@ -104,6 +106,13 @@ class Unsupported(GatewayError):
         self.text = text
 
 
+class Malformed(GatewayError):
+    """A packet that cannot be what it says it is. It ends its session."""
+
+    status = SftpStatus.BAD_MESSAGE
+    text = "Malformed packet"
+
+
 # --- what became of an upload ---------------------------------------------------------------
 
 
@@ -111,6 +120,13 @@ class OutOfOrderWrite(GatewayError):
     """A write leaves a gap wider than the window, or rewrites bytes already sent to S3."""
 
     text = "AWS Transfer does not support random access writes to S3 objects"
+    carries_id = False
+
+
+class Incomplete(GatewayError):
+    """The client said how large its file is, and fewer bytes came."""
+
+    text = "File is incomplete: fewer bytes came than were announced"
 
 
 class TooLarge(GatewayError):
@@ -123,6 +139,12 @@ class Busy(GatewayError):
     """All upload buffers are promised to other uploads."""
 
     text = "Server is busy, try again later"
+
+
+class TooManyHandles(GatewayError):
+    """The session has as many files and directories open as it may."""
+
+    text = "Too many files and directories are open"
 
 
 class OutcomeUnknown(GatewayError):

@@ -18,6 +18,8 @@ S3_MAX_COPY_BYTES = 5 * GIB
 S3_MAX_KEY_BYTES = 1024
 # S3 API Reference, ListObjectsV2.
 S3_MAX_LIST_KEYS = 1000
+# DynamoDB API Reference, TransactWriteItems.
+DYNAMODB_MAX_TRANSACTION_ITEMS = 100
 
 # Transfer Family API, UserName: pattern and length.
 USER_NAME_PATTERN = r"[\w][\w@.-]{2,99}"
@@ -26,3 +28,8 @@ SSH_PUBLIC_KEY_MAX_CHARS = 2048
 SSH_PUBLIC_KEYS_PER_USER = 50
 # NIST SP 800-131A: RSA below 2048 bits is disallowed.
 RSA_MIN_BITS = 2048
+
+# Transfer Family, General Reference, quotas: SFTP sessions multiplexed in one connection.
+TRANSFER_SESSIONS_PER_CONNECTION = 10
+# Transfer Family, General Reference, quotas: idle time-out, the same for every server.
+TRANSFER_IDLE_SECONDS = 1800

@@ -43,6 +43,11 @@ class Entry:
     modified_at: datetime | None
 
 
+def directory_entry(name: str) -> Entry:
+    """Return the entry of a directory."""
+    return Entry(name, is_directory=True, size=0, modified_at=None)
+
+
 def entries(page: ListingPage, prefix: str) -> list[Entry]:
     """
     Return what one page of the level under `prefix` shows, in S3's order.
@@ -55,7 +60,7 @@ def entries(page: ListingPage, prefix: str) -> list[Entry]:
         prefix: The one it was listed with: `""`, or ending in `/`.
     """
     directories = {_name(each.removesuffix("/"), prefix) for each in page.prefixes}
-    found = [Entry(name, True, 0, None) for name in directories if name]
+    found = [directory_entry(name) for name in directories if name]
     for listed in page.keys:
         name = _name(listed.key, prefix)
         if name and name not in directories:

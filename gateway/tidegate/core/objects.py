@@ -14,6 +14,8 @@ META_TRANSFER_ID = "tidegate-transfer-id"
 META_OUTCOME = "tidegate-outcome"
 META_BYTES = "tidegate-bytes"
 META_SHA256 = "tidegate-sha256"
+# The time the client gave the file: seconds since 1970. Where it came too late, a tag of this name says it.
+META_MTIME = "tidegate-mtime"
 META_DELIVERED_FROM = "tidegate-delivered-from"
 META_DELIVERED_VERSION = "tidegate-delivered-version"
 # On copies made inside a home: the LogID that tells the file's story, and what made the copy.
@@ -49,6 +51,8 @@ class StoredObject:
     modified_at: datetime | None = None
     kms_key_id: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    # When it was described; 0 also where the store did not say. Tags can change while the version does not.
+    tag_count: int = field(default=0, compare=False)
 
     @property
     def transfer_id(self) -> str | None:

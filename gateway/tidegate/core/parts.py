@@ -115,6 +115,20 @@ class PartBuffer:
         self._islands = [(begin - count, end - count) for begin, end in self._islands]
         return body
 
+    def shorten(self, end: int) -> None:
+        """
+        Forget all bytes from the file offset `end` on, islands included.
+
+        Raises:
+            OutOfOrderWrite: Bytes beyond it have been cut already. The buffer is unchanged.
+        """
+        count = end - self._start
+        if count < 0:
+            raise OutOfOrderWrite(f"the file was cut to {end} bytes, and {self._start} are in S3 already")
+        self._ready = min(self._ready, count)
+        self._islands = [(begin, min(last, count)) for begin, last in self._islands if begin < count]
+        del self._data[self._islands[-1][1] if self._islands else self._ready :]
+
     def _place(self, begin: int, data: bytes | memoryview) -> None:
         missing = begin - len(self._data)
         if missing > 0:

@@ -16,7 +16,8 @@ _OBJECT_READ = ("s3:GetObject", "s3:GetObjectVersion")
 # Tags travel with copies, and S3 asks for these as soon as somebody, a scanner for one, has put any on.
 _TAGS_READ = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
 _TAGS_WRITE = ("s3:PutObjectTagging",)
-_TAGS = (*_TAGS_READ, *_TAGS_WRITE)
+# A time that a client sets on a stored file is a tag of the very version it was set on.
+_TAGS = (*_TAGS_READ, *_TAGS_WRITE, "s3:PutObjectVersionTagging")
 _KEY_USE = ("kms:DescribeKey", "kms:GenerateDataKey", "kms:Decrypt")
 
 

@@ -73,8 +73,8 @@ class HealthListener:
         except OSError as error:
             raise InvalidSettings(
                 f"cannot listen for health checks on {self._host} port {self.port}: "
-                f"{os.strerror(error.errno) if error.errno else error}",
-                hint="choose another with health.port (0 takes a free one)",
+                f"{os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error}",
+                hint="choose another with health.port (0 takes a free one) or health.host",
             ) from error
         self.port = self._server.sockets[0].getsockname()[1]
 

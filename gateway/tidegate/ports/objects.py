@@ -1,5 +1,5 @@
 """
-The object store, in three doors: writing, reading, copying.
+The object store, in four doors: writing, reading, copying, tagging.
 
 Errors every method may raise: `StoreUnavailable` (no answer, or a fault of the store; the effect
 of a write is then unknown), `AccessDenied` (refused by the store or by KMS), `NotFound` (bucket,
@@ -9,6 +9,7 @@ object, version). Methods may be called from several tasks at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from tidegate.core.ids import UploadId
@@ -19,6 +20,7 @@ from tidegate.core.objects import (
     ObjectVersion,
     PartReceipt,
     StoredObject,
+    Tags,
     UnfinishedUpload,
     WholeObject,
 )
@@ -98,8 +100,15 @@ class ObjectReader(Protocol):
         """Return one page of the level under `prefix`, delimiter `/`, keys in byte order."""
         ...
 
-    async def versions(self, location: Location) -> list[ObjectVersion]:
-        """Return the versions of exactly this key, newest first, delete markers included."""
+    async def versions(
+        self, location: Location, *, back_to: str | None = None, since: datetime | None = None
+    ) -> list[ObjectVersion]:
+        """
+        Return the versions of exactly this key, newest first, delete markers included.
+
+        A key may have any number of them. So what is older than the version `back_to`, and what was stored
+        before `since` by the store's clock, may be left out.
+        """
         ...
 
     async def unfinished(self, location: Location) -> list[UnfinishedUpload]:
@@ -134,5 +143,17 @@ class ObjectCopier(Protocol):
         ...
 
 
-class ObjectStore(ObjectWriter, ObjectReader, ObjectCopier, Protocol):
-    """All three doors, as adapters offer them."""
+class ObjectTagger(Protocol):
+    """What can be said of an object that is written already."""
+
+    async def tags(self, of: StoredObject) -> Tags:
+        """Return the tags of exactly this version, in the order of their keys."""
+        ...
+
+    async def set_tags(self, of: StoredObject, tags: Tags) -> None:
+        """Let exactly this version have these tags and no others. Idempotent; at most 10 on S3."""
+        ...
+
+
+class ObjectStore(ObjectWriter, ObjectReader, ObjectCopier, ObjectTagger, Protocol):
+    """All four doors, as adapters offer them."""

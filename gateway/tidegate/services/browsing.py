@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import structlog
 
 from tidegate.core.errors import AlreadyExists, NotEmpty, NotFound, Unsupported, WrongKind
-from tidegate.core.listing import Entry, NameFilter, entries
+from tidegate.core.listing import Entry, NameFilter, directory_entry, entries
 from tidegate.core.objects import Location, StoredObject
 from tidegate.core.paths import HomeTree, MappedPlace, SyntheticDirectory
 from tidegate.core.renames import story_of
@@ -45,22 +45,27 @@ class Browsing:
         self._routes = routes
 
     async def stat(self, path: str) -> Entry:
-        """Describe a file or directory. Raises `NotFound`."""
-        place = self._tree.resolve(path)
-        name = path.rsplit("/", 1)[-1]
-        if isinstance(place, SyntheticDirectory) or place.is_root_of_mapping:
-            return _directory(name)
-        if await self._is_directory(place):
-            return _directory(name)
-        stored = await self._store.head(place.location)
+        """Describe a file or directory, a file by when S3 stored it. Raises `NotFound`."""
+        name, stored = path.rsplit("/", 1)[-1], await self.find(path)
+        if stored is None:
+            return directory_entry(name)
         return Entry(name, is_directory=False, size=stored.size, modified_at=stored.modified_at)
+
+    async def find(self, path: str) -> StoredObject | None:
+        """Return the object that a file is; None: a directory is there. Raises `NotFound`."""
+        place = self._tree.resolve(path)
+        if isinstance(place, SyntheticDirectory) or place.is_root_of_mapping:
+            return None
+        if await self._is_directory(place):
+            return None
+        return await self._store.head(place.location)
 
     async def list(self, path: str) -> AsyncIterator[Entry]:
         """Yield the entries of a directory page by page, each name once. Raises `NotFound`, `WrongKind`."""
         place = self._tree.resolve(path)
         # Mappings below are directories, whatever the bucket holds under their names.
         for name in place.children:
-            yield _directory(name)
+            yield directory_entry(name)
         if isinstance(place, MappedPlace):
             async for entry in self._stored(place):
                 if entry.name not in place.children:
@@ -190,7 +195,3 @@ class Browsing:
             return False  # a file's key may be one byte longer than any directory's
         page = await self._store.list_page(bucket, prefix, limit=1)
         return bool(page.keys or page.prefixes)
-
-
-def _directory(name: str) -> Entry:
-    return Entry(name, is_directory=True, size=0, modified_at=None)

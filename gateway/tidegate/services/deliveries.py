@@ -12,6 +12,7 @@ At least once, idempotent: a worker that dies leaves a lease that runs out; one 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from tidegate.core.attributes import with_mtime
 from tidegate.core.deliveries import Delivery, DeliveryStatus, DeliveryTarget, backoff
 from tidegate.core.errors import AccessDenied, ChangedMeanwhile, GatewayError, NotFound
 from tidegate.core.ids import GatewayId, LogId
@@ -37,6 +39,7 @@ from tidegate.core.transfers import TransferStatus
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import NOTHING, ObjectStore
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS, DeliveryQueue, TransferLog
+from tidegate.services.kept_times import kept_time
 
 _log = structlog.get_logger("tidegate.deliveries")
 
@@ -44,6 +47,8 @@ _DELIVERY_PREFIX = "delivery#"
 # Overtaken more often than this within one attempt, a delivery is tried again later.
 _MAX_ROUNDS = 5
 _RENEWALS_PER_LEASE = 3
+# A version id may take 1024 of the 2048 bytes, S3 User Guide, "Version IDs" and "User-defined metadata".
+_MAX_ORIGIN_CHARS = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +269,7 @@ class DeliveryWorker:
         """
         if claimed.version_id is None:
             return None
-        for version in await self._store.versions(claimed.source):
+        for version in await self._store.versions(claimed.source, back_to=claimed.version_id):
             if version.is_delete_marker or version.version_id is None:
                 continue
             if version.version_id == claimed.version_id:
@@ -298,7 +303,9 @@ class DeliveryWorker:
                 return True
             seen = seen.etag
         target = self._targets.get(claimed.target)
-        new = NewObject(claimed.destination, target.kms_key_id if target else None, marks)
+        # The time may be a tag, which can come at any moment: nothing to tell one version from another by.
+        metadata = with_mtime(marks, await kept_time(self._store, source))
+        new = NewObject(claimed.destination, target.kms_key_id if target else None, metadata)
         try:
             await self._store.copy(source, new, replacing=seen)
         except ChangedMeanwhile as error:
@@ -340,5 +347,13 @@ def _marks(source: StoredObject) -> dict[str, str]:
 
 
 def _origin(location: Location) -> str:
-    """Return a location as metadata can carry it: S3 takes ASCII only in headers."""
-    return str(location).encode("ascii", "backslashreplace").decode()
+    """
+    Return a location as metadata can carry it: S3 takes ASCII only in headers, and 2 KiB of them.
+
+    A long one is cut and ends in a hash: no two locations have the same origin.
+    """
+    text = str(location).encode("unicode_escape").decode()
+    if len(text) <= _MAX_ORIGIN_CHARS:
+        return text
+    end = f"...sha256:{hashlib.sha256(str(location).encode()).hexdigest()}"
+    return text[: _MAX_ORIGIN_CHARS - len(end)] + end

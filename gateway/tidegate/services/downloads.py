@@ -2,8 +2,9 @@
 Reading files: ranged, one version throughout, a little ahead of a client that reads in order.
 
 A client reads a file in requests of 32 to 256 KiB, many of them under way at once. One GET for each
-would be slow and dear, so a block is fetched and kept. Sequential readers get the next block fetched
-while they read this one; a random reader gets what it asked for and no more.
+would be slow and dear, so a block is fetched and kept. Whoever goes on reading in order gets the next block
+fetched while it reads this one, each larger than the one before: a look at the first bytes of a large
+file costs little, and the whole file comes at full speed. A random reader gets what it asked for and no more.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import structlog
 
 from tidegate.core.errors import GatewayError, StoreUnavailable
 from tidegate.core.ids import GatewayId
-from tidegate.core.limits import KIB
+from tidegate.core.limits import KIB, MIB
 from tidegate.core.objects import Location, StoredObject
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
@@ -29,6 +30,10 @@ _log = structlog.get_logger("tidegate.downloads")
 
 # OpenSSH and paramiko ask for no more; a longer request gets a shorter answer, as the protocol allows.
 MAX_READ_BYTES = 256 * KIB
+# The first block of a reader in order. A smaller one would save little: any call takes S3 20 ms and more.
+_FIRST_BLOCK_BYTES = MIB
+# With 1 MiB at first: 4 MiB, then the 8 MiB of the setting. A file of 5 MiB is two calls.
+_GROWTH = 4
 _MAX_RECORDS_UNDER_WAY = 1000
 
 
@@ -38,7 +43,7 @@ class Download:
 
     Reads may be under way at once; they are served one after the other.
 
-    Memory: one answer of at most 256 KiB; and, while the gateway's budget allows, two blocks of
+    Memory: one answer of at most 256 KiB; and, while the gateway's budget allows, two blocks of at most
     `read_ahead_bytes`.
     """
 
@@ -59,7 +64,9 @@ class Download:
         self._granted = False
         self._block = (0, b"")
         self._next: asyncio.Task[bytes] | None = None
-        self._expected = 0  # where a sequential reader reads next
+        self._next_bytes = min(_FIRST_BLOCK_BYTES, read_ahead_bytes)  # of a reader in order
+        self._expected = 0  # where a reader in order reads next
+        self._in_order = 0  # how many reads have followed one on the other
         self._ended = False
         self._turn = asyncio.Lock()
 
@@ -76,15 +83,16 @@ class Download:
         """
         length = min(length, MAX_READ_BYTES, max(self.stored.size - offset, 0))
         async with self._turn:
-            is_sequential = offset == self._expected
+            self._note(offset)
             data = self._from_block(offset, length)
             # A client may take a short answer for the end of the file: draft-ietf-secsh-filexfer-02, 6.4.
             while len(data) < length:
                 at, missing = offset + len(data), length - len(data)
-                await self._load(at, missing, is_sequential=is_sequential)
+                await self._load(at, missing)
                 data += self._from_block(at, missing)
             self._expected = offset + length
             self.sent_bytes += length
+            self._look_ahead()
         return data
 
     def finish(self) -> None:
@@ -99,30 +107,51 @@ class Download:
         start, block = self._block
         return block[offset - start : offset - start + length] if start <= offset else b""
 
-    async def _load(self, offset: int, length: int, *, is_sequential: bool) -> None:
+    def _note(self, offset: int) -> None:
+        """Note whether this read follows the last one; the first at the start of the file does."""
+        if offset == self._expected:
+            self._in_order += 1
+        else:
+            self._in_order = 0
+            self._next_bytes = min(_FIRST_BLOCK_BYTES, self._ahead)
+
+    async def _load(self, offset: int, length: int) -> None:
         """Make `offset` the start of the block."""
+        self._refuse_ended()
         start, block = self._block
         if self._next and offset == start + len(block):
             fetching, self._next = self._next, None
             data = await fetching
         else:
             self._drop_next()
-            wanted = self._ahead if is_sequential and self._may_read_ahead() else length
-            data = await self._store.read(self.stored, offset, wanted)
-        if self._ended:
-            raise GatewayError("the download has ended already")
+            data = await self._store.read(self.stored, offset, self._block_bytes() or length)
+        self._refuse_ended()
         if not data:
             # An empty answer to the client would say that the file ends here.
             raise StoreUnavailable(f"{self.stored.location} has no bytes at {offset} of {self.stored.size}")
         self._block = (offset, data)
-        following = offset + len(data)
-        if self._granted and len(data) == self._ahead and following < self.stored.size:
-            self._next = asyncio.create_task(self._store.read(self.stored, following, self._ahead))
 
-    def _may_read_ahead(self) -> bool:
-        if not self._granted:
-            self._granted = self._budget.try_take(2 * self._ahead)
-        return self._granted
+    def _look_ahead(self) -> None:
+        """Fetch the next block for a client that has gone on reading."""
+        start, block = self._block
+        following = start + len(block)
+        if self._in_order < 2 or self._next or self._ended or not start <= self._expected <= following:
+            return
+        if following < self.stored.size and (count := self._block_bytes()):
+            self._next = asyncio.create_task(self._store.read(self.stored, following, count))
+
+    def _block_bytes(self) -> int:
+        """Return the size of the block to fetch for a reader in order, and enlarge the next; 0 for others."""
+        if not self._in_order or not (self._granted or self._budget.try_take(2 * self._ahead)):
+            return 0
+        self._granted = True
+        count, self._next_bytes = self._next_bytes, min(_GROWTH * self._next_bytes, self._ahead)
+        return count
+
+    def _refuse_ended(self) -> None:
+        # A request that was on its way when the session ended; its memory is not ours any more.
+        if self._ended:
+            raise GatewayError("the download has ended already")
 
     def _drop_next(self) -> None:
         if self._next:

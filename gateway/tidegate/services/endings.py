@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from tidegate.core.attributes import with_mtime
 from tidegate.core.deliveries import DeliveryTarget, owed
 from tidegate.core.errors import ChangedMeanwhile, GatewayError, OutcomeUnknown, StoreUnavailable
 from tidegate.core.objects import META_BYTES, META_OUTCOME, META_SHA256, NewObject, StoredObject
@@ -25,6 +26,7 @@ from tidegate.core.transfers import Content, TransferRecord, TransferStatus
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import TransferLog
+from tidegate.services.kept_times import keep_time
 from tidegate.services.part_sender import PartSender
 from tidegate.services.versions import find_own_version, is_overtaken
 
@@ -47,6 +49,9 @@ class Ending:
     async def complete(self, buffer: PartBuffer, sender: PartSender) -> None:
         """Publish the whole file and record it with its deliveries."""
         stored, content = await self._store_all(buffer, sender, "complete", finishing=True)
+        if sender.late_mtime is not None:
+            # Before anything is owed, so that no delivery copies the object without it.
+            await keep_time(self.store, stored, sender.late_mtime)
         superseded = await self._is_superseded(stored)
         await self._record_completed(content, stored, superseded=superseded)
         self.on_owed()
@@ -125,7 +130,7 @@ class Ending:
         crc32 = await sender.digest.take(body)
         content = Content(len(body), sender.digest.sha256())
         described = {
-            **self.new.metadata,
+            **with_mtime(self.new.metadata, sender.mtime),
             META_OUTCOME: outcome,
             META_BYTES: str(content.size),
             META_SHA256: content.sha256,

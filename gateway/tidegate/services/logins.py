@@ -53,9 +53,16 @@ class Logins:
         return None
 
     def refuse(
-        self, user_name: str, client_ip: str, client_version: str, fingerprint: str, reason: str
+        self,
+        user_name: str,
+        client_ip: str,
+        client_version: str,
+        fingerprint: str,
+        reason: str,
+        *,
+        event: str | None = None,
     ) -> None:
-        """Log a refusal and record it behind the client's back."""
+        """Log a refusal and record it behind the client's back; `event` names it if it is no login's."""
         now = self._clock.now()
         refused = RefusedLogin(
             log_id=new_log_id(int(now.timestamp() * 1000)),
@@ -67,14 +74,17 @@ class Logins:
             reason=reason,
             timestamp=now,
         )
-        _log.warning(
-            "login refused",
-            user=refused.user_name,
-            client_ip=client_ip,
-            client=refused.client_version,
-            fingerprint=fingerprint,
-            reason=reason,
-        )
+        facts = {
+            "user": refused.user_name,
+            "client_ip": client_ip,
+            "client": refused.client_version,
+            "fingerprint": fingerprint,
+            "reason": reason,
+        }
+        if event is None:
+            _log.warning("login refused", **facts)
+        else:
+            _log.warning(event, **facts)
         if len(self._under_way) >= _MAX_RECORDS_UNDER_WAY:
             self.unrecorded_count += 1
             return

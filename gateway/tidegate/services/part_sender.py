@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import zlib
+from dataclasses import replace
 
+from tidegate.core.attributes import with_mtime
 from tidegate.core.checksums import as_s3_writes, crc32_combine
 from tidegate.core.errors import OutcomeUnknown, StoreUnavailable, Throttled, TooLarge
 from tidegate.core.ids import UploadId
@@ -74,9 +76,16 @@ class PartSender:
         self.failure: Exception | None = None  # the first of any part
         self.digest = Digest()
         self.upload_id: UploadId | None = None
+        self.mtime: int | None = None  # the time the client gives the file, as far as it is known
+        self._begun_mtime: int | None = None  # the one it has as metadata, of several parts
         self._unseen = False  # an answer was lost that may have brought an upload id
         self.sent_bytes = 0
         self.sent_parts = 0
+
+    @property
+    def late_mtime(self) -> int | None:
+        """The time that became known too late to go into the metadata of an upload of several parts."""
+        return self.mtime if self.upload_id is not None and self.mtime != self._begun_mtime else None
 
     async def send(self, body: bytearray, slot_bytes: int) -> None:
         """
@@ -159,8 +168,10 @@ class PartSender:
 
     async def _begin(self) -> None:
         if self.upload_id is None:
+            self._begun_mtime = self.mtime
+            described = replace(self._new, metadata=with_mtime(self._new.metadata, self.mtime))
             try:
-                self.upload_id = await self._store.create_multipart(self._new)
+                self.upload_id = await self._store.create_multipart(described)
             except StoreUnavailable as error:
                 self._unseen = not isinstance(error, Throttled)
                 raise

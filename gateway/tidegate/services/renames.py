@@ -7,12 +7,14 @@ is there before it acts, and may be repeated:
 
     copy    unless a version at the target carries this rename's id; only from the very version that was
             renamed, while it is current, and only onto what was there when the client asked
-    remove  only while the current version still is the one that was renamed
+    remove  only while the current version still is the one that was renamed; and, where an earlier
+            gateway had copied, only while that copy still stands, or was renamed on
     look    beneath the delete marker: an upload that landed between the last look and the removal was
             hidden by it, and is brought back
 
 What S3 or the conditions refuse is FAILED, and the client is told. After an answer that leaves it open
-whether something took effect, the rename stays PENDING, and the sweep finishes it.
+whether something took effect, the rename stays PENDING, and the sweep finishes it, or gives it up after
+a hundred attempts: then it is FAILED, and its error says what was in the way.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from tidegate.core.attributes import with_mtime
 from tidegate.core.errors import (
     AccessDenied,
     AlreadyExists,
@@ -39,7 +42,8 @@ from tidegate.core.sessions import Session
 from tidegate.ports.objects import NOTHING
 from tidegate.ports.renames import RenameLog
 from tidegate.services.intake import Backends
-from tidegate.services.versions import find_copy_of_rename, hidden_above
+from tidegate.services.kept_times import kept_time
+from tidegate.services.versions import find_copy_of_rename, hidden_above, is_overtaken
 
 _log = structlog.get_logger("tidegate.renames")
 
@@ -47,6 +51,8 @@ _log = structlog.get_logger("tidegate.renames")
 _REFUSALS = (AccessDenied, AlreadyExists, ChangedMeanwhile, InvalidName, NotFound)
 # Remembered until they are settled; of an outage with more than this the oldest are finished instead.
 _REMEMBERED = 1000
+# Each attempt after the first takes a new owner. What so many could not do, nobody will.
+MOST_OWNERS = 100
 _REFUSED = "it was refused, and its outcome could not be written then"
 
 
@@ -119,7 +125,13 @@ class Renames:
             await self._log.settle_rename(rename.settled(RenameStatus.FAILED, self._clock.now(), _REFUSED))
             self._refused.remove(rename.rename_id)
             return RenameStatus.FAILED
-        refusal = await self._carried_out(rename, fresh=False)
+        refusal: GatewayError | None
+        try:
+            refusal = await self._carried_out(rename, fresh=False)
+        except GatewayError as error:
+            if rename.fence < MOST_OWNERS:
+                raise
+            refusal = OutcomeUnknown(f"given up after {rename.fence} attempts: {error}")
         return await self._settle(rename, refusal)
 
     def _forget(self, task: asyncio.Task[None], rename: Rename) -> None:
@@ -178,10 +190,16 @@ class Renames:
 
     async def _carry_out(self, rename: Rename, *, fresh: bool) -> None:
         """Do what is left to do. Any number of times, from wherever it was left."""
-        if fresh or await find_copy_of_rename(self._store, rename) is None:
-            await self._copy(rename)
+        copy = None if fresh else await find_copy_of_rename(self._store, rename)
+        if copy is None:
+            copy = await self._copy(rename)
+        elif await self._is_current(rename) and await self._has_gone(copy):
+            # Whoever saw both names and removed or replaced the new one has kept this one.
+            raise ChangedMeanwhile(
+                f"{rename.target} was changed after the copy: {rename.source} is kept under its old name"
+            )
         try:
-            await self._remove_original(rename)
+            await self._remove_original(rename, copy)
         except AccessDenied as error:
             raise AccessDenied(
                 f"copied to {rename.target}, and {rename.source} could not be removed: {error.detail}",
@@ -190,19 +208,23 @@ class Renames:
 
     # --- the steps ------------------------------------------------------------------------
 
-    async def _copy(self, rename: Rename) -> None:
+    async def _copy(self, rename: Rename) -> StoredObject:
         await self._must_be_ours(rename)  # or what is seen may be another's doing
         source = await self._store.head(rename.source)
         if not rename.is_of(source):
             raise ChangedMeanwhile(f"{rename.source} was replaced meanwhile: not renamed")
-        new = self._storage(rename, source).new(rename.target, metadata_of_copy(source, rename))
+        # Tags stay behind where the new name has its own: a time among them goes along.
+        metadata = with_mtime(metadata_of_copy(source, rename), await kept_time(self._store, source))
+        new = self._storage(rename, source).new(rename.target, metadata)
         await self._must_be_ours(rename)
         try:
-            await self._store.copy(source, new, replacing=rename.replacing)
+            return await self._store.copy(source, new, replacing=rename.replacing)
         except (ChangedMeanwhile, NotFound) as error:
             # A copy whose answer was lost is sent again, and then stands in its own way.
-            if await find_copy_of_rename(self._store, rename) is None:
+            copy = await find_copy_of_rename(self._store, rename)
+            if copy is None:
                 raise await self._why_not(rename, error) from error
+            return copy
 
     def _storage(self, rename: Rename, source: StoredObject) -> Storage:
         """Return how the copy is kept: as its source is, unless another route leads to the new name."""
@@ -224,11 +246,16 @@ class Renames:
         except NotFound:
             return False
 
-    async def _remove_original(self, rename: Rename) -> None:
+    async def _has_gone(self, copy: StoredObject) -> bool:
+        """Tell whether a copy was removed or replaced; one that was renamed on lives under another name."""
+        return await is_overtaken(self._store, copy) and not await self._was_renamed(copy)
+
+    async def _remove_original(self, rename: Rename, copy: StoredObject) -> None:
         if await self._is_current(rename):
             await self._must_be_ours(rename)
             await self._store.delete(rename.source)
-        if rename.version_id is not None:
+        # What is renamed may be older than its bucket's versioning; what it was copied to is not.
+        if (rename.version_id or copy.version_id) is not None:
             await self._bring_back(rename)
 
     async def _bring_back(self, rename: Rename) -> None:

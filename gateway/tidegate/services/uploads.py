@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 
-from tidegate.core.errors import GatewayError, OutOfOrderWrite, TooLarge
-from tidegate.core.limits import S3_MAX_PARTS, S3_MIN_PART_BYTES
+from tidegate.core.attributes import time_of
+from tidegate.core.errors import GatewayError, Incomplete, OutOfOrderWrite, TooLarge
+from tidegate.core.limits import S3_MAX_OBJECT_BYTES, S3_MAX_PARTS, S3_MIN_PART_BYTES
 from tidegate.core.parts import PartBuffer, PartSchedule
 from tidegate.core.transfers import TransferRecord
 from tidegate.services.buffers import BufferBudget
@@ -33,6 +35,7 @@ class UploadSettings:
     reorder_window_bytes: int
     parallel_parts: int
     store_partial: bool
+    max_file_bytes: int = S3_MAX_OBJECT_BYTES
 
     @property
     def reservation_bytes(self) -> int:
@@ -65,6 +68,8 @@ class Upload:
         self._on_end = on_end
         self._error: Exception | None = None
         self._slot = 0  # bytes taken for the part being filled, beyond the reservation
+        self._announced = 0  # bytes the client has said its file has
+        self._given_up = False
         self._ended = False
         self._turn = asyncio.Lock()
         self._steps: set[asyncio.Task[None]] = set()
@@ -78,12 +83,38 @@ class Upload:
         """The bytes received without a gap: what STAT shows while the file is being sent."""
         return self._buffer.end
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the file may still become what its client sends: not ended, failed or given up."""
+        return not (self._ended or self._given_up or self._error or self._sender.failure)
+
+    @property
+    def modified_at(self) -> datetime:
+        """The time its client gave the file, or else the present."""
+        given = self._sender.mtime
+        return self._ending.clock.now() if given is None else time_of(given)
+
+    def set_time(self, mtime: int) -> None:
+        """Keep the time a client gives its file: seconds since 1970."""
+        self._sender.mtime = mtime
+
+    async def set_size(self, size: int) -> None:
+        """
+        Let the file have this many bytes. Those that are still to come must come before CLOSE.
+
+        Raises:
+            OutOfOrderWrite: More are in S3 already. The error stays: CLOSE raises it too.
+            GatewayError: As `write`.
+        """
+        await self._undisturbed(self._set_size(size))
+
     async def write(self, offset: int, data: bytes) -> None:
         """
         Take one WRITE. Waits while S3 is slower than the client.
 
         Raises:
             OutOfOrderWrite: A gap beyond the window, or a rewrite of bytes already sent.
+            TooLarge: It reaches beyond the largest file that is taken. Nothing of it will be published.
             GatewayError: S3 or the record failed. The error stays: later writes and CLOSE raise it too.
         """
         self._last_write = asyncio.get_running_loop().time()
@@ -91,6 +122,11 @@ class Upload:
             self._buffer.receive(offset, data)
         else:
             await self._undisturbed(self._write(offset, memoryview(data)))
+
+    def check(self) -> None:
+        """Raise what a WRITE would raise by now, if something has failed."""
+        self._refuse_ended()
+        self._raise_error()
 
     async def finish(self) -> None:
         """
@@ -104,10 +140,12 @@ class Upload:
 
     async def abandon(self, reason: str) -> None:
         """End the upload because the client went away. Never raises; a second call does nothing."""
+        self._given_up = True
         await self._undisturbed(self._abandon(reason))
 
     def abandon_later(self, reason: str) -> None:
         """Abandon in the background; `Uploads.all_ended` waits for it."""
+        self._given_up = True
         self._keep(asyncio.create_task(self._abandon(reason)))
 
     def relieve(self) -> None:
@@ -149,19 +187,33 @@ class Upload:
             self._refuse_ended()
             self._raise_error()
             try:
+                self._refuse_too_large(offset, len(data))
                 await self._take(offset, data)
             except Exception as error:
                 self._error = error
                 raise
+
+    async def _set_size(self, size: int) -> None:
+        async with self._turn:
+            self._refuse_ended()
+            self._raise_error()
+            try:
+                self._buffer.shorten(size)
+            except OutOfOrderWrite as error:
+                self._error = error
+                raise
+            self._announced = size
 
     async def _finish(self) -> None:
         async with self._turn:
             self._refuse_ended()
             try:
                 self._refuse_gap()
+                self._refuse_incomplete()
                 self._raise_error()
                 await self._ending.complete(self._buffer, self._sender)
             except Exception as error:
+                self._given_up = True
                 await self._ending.failed(error, self._sender)
                 raise
             finally:
@@ -190,6 +242,7 @@ class Upload:
             and offset == self._buffer.end
             and not self._buffer.has_gap
             and self._buffer.ready_bytes + count < self._limit
+            and offset + count <= self._settings.max_file_bytes
         )
 
     async def _take(self, offset: int, data: memoryview) -> None:
@@ -250,11 +303,25 @@ class Upload:
         self._budget.holders.discard(self)
         await self._sender.send(self._buffer.cut(count), slot)
 
+    def _refuse_too_large(self, offset: int, count: int) -> None:
+        most = self._settings.max_file_bytes
+        # Far ahead of the next byte it is first of all a gap, whatever its size.
+        is_gap = offset > self._buffer.end + self._settings.reorder_window_bytes
+        if offset + count > most and not is_gap:
+            raise TooLarge(
+                f"{self.record.path}: more than the {most} bytes of limits.max_file_bytes were sent"
+            )
+
     # --- endings --------------------------------------------------------------------------
 
     def _refuse_gap(self) -> None:
         if self._buffer.has_gap and self._error is None:
             self._error = OutOfOrderWrite(f"{self.record.path}: bytes from {self._buffer.end} never came")
+
+    def _refuse_incomplete(self) -> None:
+        end, announced = self._buffer.end, self._announced
+        if end < announced and self._error is None:
+            self._error = Incomplete(f"{self.record.path}: {end} bytes of {announced} announced ones came")
 
     def _raise_error(self) -> None:
         if self._error:

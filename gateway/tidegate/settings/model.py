@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from tidegate.core.behaviour import Preset
 from tidegate.core.paths import USER_NAME_VARIABLE
 from tidegate.settings.kinds import OWN_WORDS, BaseFile, Count, NamePrefix, ServerId, refused
+from tidegate.settings.limits import LimitSettings
 from tidegate.settings.migrations import FORMAT_VERSION, refused_version
 from tidegate.settings.names import with_names
 from tidegate.settings.routes import RouteSettings
@@ -77,6 +78,9 @@ class Settings(Section):
     )
     uploads: UploadSettings = Field(default_factory=UploadSettings, description="Buffers of uploads.")
     downloads: DownloadSettings = Field(default_factory=DownloadSettings, description="Buffers of downloads.")
+    limits: LimitSettings = Field(
+        default_factory=LimitSettings, description="How much one address, partner or file may take."
+    )
     behaviour: BehaviourSettings = Field(
         default_factory=BehaviourSettings, description="Departures from the preset."
     )

@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 def behaviour_of(settings: Settings, preset: Preset) -> Behaviour:
     """
-    Return the preset's behaviour, except where `behaviour` in the settings says otherwise.
+    Return the preset's behaviour, except where `behaviour` and `sftp.security_policy` say otherwise.
 
     Of the extensions posix-rename comes and goes with `rename_overwrite`; the others are the preset's.
     """
@@ -22,9 +22,11 @@ def behaviour_of(settings: Settings, preset: Preset) -> Behaviour:
     return Behaviour(
         dropped_upload=_either(said.dropped_upload, base.dropped_upload),
         setstat=_either(said.setstat, base.setstat),
+        show_open_uploads=_either(said.show_open_uploads, base.show_open_uploads),
         rename_overwrite=overwrite,
         one_writer=_either(said.one_writer, base.one_writer),
         extensions=(*others, POSIX_RENAME) if overwrite else others,
+        security_policy=_either(settings.sftp.security_policy, base.security_policy),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tidegate.core.limits import DYNAMODB_MAX_TRANSACTION_ITEMS
 from tidegate.core.paths import USER_NAME_VARIABLE
 from tidegate.settings.problems import Place, Problem, dotted
 
@@ -46,6 +47,14 @@ def _budget_holds_one_upload(settings: Settings) -> Iterator[Problem]:
             "which is uploads.part_size_bytes + uploads.reorder_window_bytes: not one upload would fit"
         )
         yield Problem(("uploads", "buffer_budget_bytes"), text)
+
+
+def _targets_fit_one_transaction(settings: Settings) -> Iterator[Problem]:
+    # One item more is the record itself. With too many no upload could ever end.
+    most = DYNAMODB_MAX_TRANSACTION_ITEMS - 1
+    if len(settings.deliveries.targets) > most:
+        text = f"{len(settings.deliveries.targets)} targets; a file can be owed to {most} at most"
+        yield Problem(("deliveries", "targets"), text)
 
 
 def _targets_are_no_sources(settings: Settings) -> Iterator[Problem]:
@@ -129,6 +138,7 @@ RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _keys_come_in_pairs,
     _keys_are_not_for_aws,
     _budget_holds_one_upload,
+    _targets_fit_one_transaction,
     _targets_are_no_sources,
     _target_names_are_unique,
     _partner_names_are_unique,

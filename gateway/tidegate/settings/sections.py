@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tidegate.core.behaviour import DroppedUpload, Setstat
 from tidegate.core.limits import GIB, KIB, MIB, S3_MAX_PART_BYTES, S3_MIN_PART_BYTES, TIB
+from tidegate.core.security_policies import SecurityPolicyName
 from tidegate.settings.kinds import (
     AlgorithmName,
     BucketName,
@@ -100,8 +101,11 @@ class SftpSettings(Section):
     login_timeout_seconds: Seconds = Field(
         default=120, gt=0, le=HOUR_SECONDS, description="How long a client may take to log in."
     )
+    security_policy: SecurityPolicyName | None = Field(
+        default=None, description="Which SSH algorithms are offered; null leaves that to the preset."
+    )
     extra_algorithms: tuple[AlgorithmName, ...] = Field(
-        default=(), description="SSH algorithms offered after the modern ones, for old clients."
+        default=(), description="SSH algorithms offered after those of the policy, for old clients."
     )
     host_key_kms_key: KmsKey | None = Field(
         default=None,
@@ -228,7 +232,10 @@ class BehaviourSettings(Section):
         default=None, description="What becomes of an upload whose connection dropped."
     )
     setstat: Setstat | None = Field(
-        default=None, description="Whether a client may set times and permissions."
+        default=None, description="What becomes of the times, sizes and permissions a client sets."
+    )
+    show_open_uploads: Flag | None = Field(
+        default=None, description="Whether STAT shows a new file while it is being uploaded."
     )
     rename_overwrite: Flag | None = Field(
         default=None, description="Whether posix-rename is offered, which replaces existing files."

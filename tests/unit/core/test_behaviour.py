@@ -25,13 +25,16 @@ def test_transfer_family():
     """As AWS: partial objects stay, SETSTAT is refused, no overwrite, many writers, no extensions."""
     behaviour = PRESETS["transfer-family"]
     assert (behaviour.dropped_upload, behaviour.setstat) == ("store_partial", "refuse")
+    assert not behaviour.show_open_uploads
     assert (behaviour.rename_overwrite, behaviour.one_writer) == (False, False)
     assert behaviour.extensions == ()
+    assert behaviour.security_policy == "TransferSecurityPolicy-2024-01"
 
 
 def test_partner_safe():
     """Nothing half-sent is published, SETSTAT is accepted, renames overwrite, one writer at a time."""
     behaviour = PRESETS["partner-safe"]
     assert (behaviour.dropped_upload, behaviour.setstat) == ("discard", "accept")
+    assert behaviour.show_open_uploads
     assert (behaviour.rename_overwrite, behaviour.one_writer) == (True, True)
-    assert behaviour.extensions == (b"limits@openssh.com", POSIX_RENAME)
+    assert (behaviour.extensions[0], behaviour.extensions[-1]) == (b"limits@openssh.com", POSIX_RENAME)

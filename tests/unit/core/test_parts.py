@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,19 +180,40 @@ class Model:
         self.start += count
         return body
 
+    def refuses_end(self, end: int) -> bool:
+        return end < self.start
+
+    def shorten(self, end: int) -> None:
+        self.held = {place: byte for place, byte in self.held.items() if place < end}
+
+
+@dataclass(frozen=True)
+class Shorten:
+    """Cut the file this far before or behind the contiguous end."""
+
+    by: int
+
 
 writes = st.tuples(st.integers(-6, WINDOW + 4), st.binary(max_size=10))
 cuts = st.integers(0, 12)
 
 
-@given(st.lists(writes | cuts, max_size=40))
+@given(st.lists(writes | cuts | st.builds(Shorten, st.integers(-12, 12)), max_size=40))
 def test_is_what_the_model_is(steps):
-    """After any writes and cuts the buffer holds, refuses and gives out what the model does."""
+    """After any writes, cuts and shortenings the buffer holds, refuses and gives out what the model does."""
     buffer, model = PartBuffer(WINDOW), Model(WINDOW)
     for step in steps:
         if isinstance(step, int):
             count = min(step, buffer.ready_bytes)
             assert buffer.cut(count) == model.cut(count)
+        elif isinstance(step, Shorten):
+            end = max(0, model.end + step.by)
+            if model.refuses_end(end):
+                with pytest.raises(OutOfOrderWrite):
+                    buffer.shorten(end)
+            else:
+                buffer.shorten(end)
+                model.shorten(end)
         else:
             offset, data = max(0, model.end + step[0]), step[1]
             if model.refuses(offset, data):

@@ -164,3 +164,9 @@ async def test_a_taken_port_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(InvalidSettings, match=f"health checks on 127.0.0.1 port {port}: .* health.port"):
             await HealthListener("127.0.0.1", port, {}).start()
+
+
+async def test_a_host_that_nobody_knows_is_named() -> None:
+    """In the resolver's words, which has errors of its own."""
+    with pytest.raises(InvalidSettings, match=r"health checks on no host port 0: (?!Unknown error).*host"):
+        await HealthListener("no host", 0, {}).start()

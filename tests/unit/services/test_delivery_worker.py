@@ -64,6 +64,26 @@ class TestDelivered:
         origin = stored.metadata["tidegate-delivered-from"]
         assert origin == "s3://landing/acme/gr\\xf6\\xdfe \\U0001f4b6.csv"
 
+    async def test_a_name_with_line_ends(self, depot):
+        """No header can carry a line end: it is escaped, and so is a backslash: no two names look alike."""
+        await depot.land(BODY, Location("landing", "acme/a\nb\\n"))
+        await depot.worker().run_once()
+        stored = await depot.objects.head(Location("archive", "2026/acme/a\nb\\n"))
+        assert stored.metadata["tidegate-delivered-from"] == "s3://landing/acme/a\\nb\\\\n"
+
+    async def test_a_name_longer_than_metadata(self, depot):
+        """S3 takes 2 KiB of metadata: a longer origin is cut, and its hash tells such names apart."""
+        await depot.land(BODY, Location("landing", "acme/" + 500 * "ä" + "1"))
+        await depot.land(BODY, Location("landing", "acme/" + 500 * "ä" + "2"))
+        await depot.worker().run_once()
+        origins = set()
+        for end in "12":
+            stored = await depot.objects.head(Location("archive", "2026/acme/" + 500 * "ä" + end))
+            assert sum(len(name) + len(value) for name, value in stored.metadata.items()) < 2048 - 1024
+            origins.add(stored.metadata["tidegate-delivered-from"])
+        assert len(origins) == 2
+        assert all(each.startswith("s3://landing/acme/\\xe4\\xe4") for each in origins)
+
     async def test_a_target_no_longer_configured(self, depot):
         """What was owed when the file landed is still paid, where it was to go."""
         log_id = await depot.land(BODY)

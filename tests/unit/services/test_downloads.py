@@ -80,8 +80,32 @@ class TestSequential:
         _, download = await opened(world)
         fetching = Fetching(world)
         await download.read(0, 1)
+        await download.read(1, 1)
         await turns()
         assert fetching.ranges == [(0, AHEAD), (AHEAD, AHEAD)]
+
+    async def test_a_look_at_the_beginning(self, world):
+        """Who reads the first bytes and no more costs the first block and no more."""
+        _, download = await opened(world)
+        fetching = Fetching(world)
+        await download.read(0, 1)
+        await turns()
+        assert fetching.ranges == [(0, AHEAD)]
+
+    async def test_blocks_grow(self, world, monkeypatch):
+        """Each block is four times the one before, up to the setting; after a jump they are small again."""
+        monkeypatch.setattr("tidegate.services.downloads._FIRST_BLOCK_BYTES", 1)
+        _, download = await opened(world)
+        fetching = Fetching(world)
+        assert await read_all(download, 1) == BODY
+        lengths = [length for _, length in fetching.ranges]
+        assert lengths[:4] == [1, 4, AHEAD, AHEAD]
+        assert fetching.bytes <= len(BODY) + AHEAD
+        fetching.ranges.clear()
+        for start in (50, 51, 52):
+            await download.read(start, 1)
+        await turns()
+        assert fetching.ranges[:3] == [(50, 1), (51, 1), (52, 4)]
 
     async def test_no_block_beyond_the_end(self, world):
         """Of a file of one block nothing is fetched ahead."""
@@ -236,6 +260,7 @@ class TestFailures:
         world.store.fail("read", call=2)
         _, download = await opened(world)
         await download.read(0, 4)
+        await download.read(4, 4)
         await turns()
         assert await download.read(80, 4) == BODY[80:84]
 
@@ -243,7 +268,8 @@ class TestFailures:
         """A READ that is cancelled leaves the download usable."""
         gate = world.store.hold("read", call=2)
         _, download = await opened(world)
-        await download.read(0, AHEAD)
+        await download.read(0, 1)
+        await download.read(1, AHEAD - 1)
         await gate.reached.wait()
         reading = asyncio.create_task(download.read(AHEAD, 4))
         await turns()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from structlog.typing import EventDict
@@ -31,7 +32,7 @@ from tidegate.core.shards import shard_of
 from tidegate.ports.objects import NOTHING
 from tidegate.services.intake import Backends
 from tidegate.services.part_sender import Digest
-from tidegate.services.renames import Move, Renames
+from tidegate.services.renames import MOST_OWNERS, Move, Renames
 from unit.services.faults import AFTER, BEFORE
 from unit.services.world import GATEWAY, SESSION, World, turns
 
@@ -200,6 +201,21 @@ async def test_refusal_not_written(world):
     assert await yard.names() == (BODY, None)
 
 
+async def test_what_can_never_be_done_ends(world):
+    """S3 refuses some copies for ever, in words that leave it open: the rename is given up at last."""
+    yard = Yard(world)
+    await yard.put()
+    world.store.fail("copy", StoreUnavailable("CopyObject: MetadataTooLarge"), call=None)
+    assert isinstance(await yard.rename(), StoreUnavailable)
+    for _ in range(2, MOST_OWNERS):
+        with pytest.raises(StoreUnavailable):
+            await yard.sweep()
+    assert await yard.sweep() == [S.FAILED]
+    [recorded] = await yard.recorded()
+    assert recorded.error == f"given up after {MOST_OWNERS} attempts: CopyObject: MetadataTooLarge"
+    assert await yard.names() == (BODY, None)
+
+
 class TestRefused:
     async def test_something_came_to_the_new_name(self, world):
         """Between looking and copying: it is not replaced, and nothing is renamed."""
@@ -339,6 +355,49 @@ class TestHidden:
         assert back.metadata[META_RESTORED_FROM] == theirs.version_id
         assert back.transfer_id is None
 
+    async def test_an_upload_whose_own_rename_failed(self, versioned):
+        """A rename on record that changed nothing is no reason to leave an upload hidden."""
+        yard, theirs = Yard(versioned), Yard(versioned)
+        await yard.put()
+        gate = versioned.store.hold("delete")
+        renaming = asyncio.create_task(yard.rename())
+        await gate.reached.wait()
+        await theirs.put(b"theirs")
+        assert isinstance(await theirs.rename(), AlreadyExists)
+        gate.go.set()
+        assert await renaming is None
+        assert await yard.names() == (b"theirs", BODY)
+
+    async def test_an_upload_while_one_is_brought_back(self, versioned):
+        """What is newer still stays: nothing is brought back over it."""
+        yard = Yard(versioned)
+        await yard.put()
+        removing, restoring = versioned.store.hold("delete"), versioned.store.hold("copy", call=2)
+        renaming = asyncio.create_task(yard.rename())
+        await removing.reached.wait()
+        await yard.put(b"theirs", log_id=new_log_id())
+        removing.go.set()
+        await restoring.reached.wait()
+        await yard.put(b"newest", log_id=new_log_id())
+        restoring.go.set()
+        assert await renaming is None
+        assert await yard.names() == (b"newest", BODY)
+
+    async def test_above_a_file_from_before_versioning(self):
+        """A file that has no version, as its bucket had none then, hides no upload either."""
+        world = World(versioned=False)
+        yard = Yard(world)
+        await yard.put()
+        bucket = world.store.inner._buckets["landing"]
+        world.store.inner._buckets["landing"] = replace(bucket, versioned=True)
+        gate = world.store.hold("delete")
+        renaming = asyncio.create_task(yard.rename())
+        await gate.reached.wait()
+        await yard.put(b"theirs", log_id=new_log_id())
+        gate.go.set()
+        assert await renaming is None
+        assert await yard.names() == (b"theirs", BODY)
+
     async def test_an_upload_before_the_removal(self, versioned):
         """What replaced the file once it was copied is current, and is left alone."""
         yard = Yard(versioned)
@@ -377,6 +436,51 @@ class TestHidden:
         assert await yard.names() == (None, b"again")
 
 
+class TestNewNameChangedMeanwhile:
+    """The copy was made, the original still stands, and a client acts on what it sees: both names."""
+
+    @pytest.mark.parametrize("removed", [True, False], ids=["removed", "replaced"])
+    async def test_the_original_stays(self, versioned, removed):
+        """If the copy was removed or replaced before the sweep came, the file is not lost."""
+        yard = Yard(versioned)
+        await yard.put()
+        versioned.store.fail("delete", Killed())
+        assert isinstance(await yard.rename(), Killed)
+        versioned.store.heal()
+        if removed:
+            await versioned.store.inner.delete(NEW)
+        else:
+            await yard.put(b"another", NEW, new_log_id())
+        assert await yard.sweep() == [S.FAILED]
+        assert await yard.names() == (BODY, None if removed else b"another")
+        [recorded] = await yard.recorded()
+        assert "s3://landing/acme/a.tmp is kept" in recorded.error
+
+    async def test_renamed_on(self, versioned):
+        """A copy that a client has renamed again still holds the file: the original goes."""
+        yard, later = Yard(versioned), Location("landing", "acme/b")
+        await yard.put()
+        versioned.store.fail("delete", Killed())
+        assert isinstance(await yard.rename(), Killed)
+        versioned.store.heal()
+        there = await versioned.object(NEW)
+        await yard.renames().rename(SESSION, Move("/a", "/b", there, later, NOTHING))
+        assert await yard.sweep() == [S.DONE]
+        assert await yard.names() == (None, None)
+        assert await versioned.content(later) == BODY
+
+    async def test_it_was_renamed_all_the_same(self, versioned):
+        """Once the original was removed the rename is done, whatever came to the new name after that."""
+        yard = Yard(versioned)
+        await yard.put()
+        versioned.store.fail("delete", Killed(), moment=AFTER)
+        assert isinstance(await yard.rename(), Killed)
+        versioned.store.heal()
+        await yard.put(b"another", NEW, new_log_id())
+        assert await yard.sweep() == [S.DONE]
+        assert await yard.names() == (None, b"another")
+
+
 class TestSilence:
     async def test_taken_over(self, world):
         """A gateway that was silent for a lease writes nothing more to S3 once a sweep has its rename."""
@@ -391,6 +495,28 @@ class TestSilence:
         gate.go.set()
         assert isinstance(await renaming, OutcomeUnknown)
         assert not {"copy", "delete", "settle_rename"} & set(world.calls)
+
+    @pytest.mark.parametrize("step", ["head", "copy", "delete"])
+    async def test_taken_over_later(self, versioned, step):
+        """Nor does it copy, remove, or bring anything back, if it was silent after an earlier step."""
+        yard = Yard(versioned)
+        await yard.put()
+        if step == "delete":
+            sending = versioned.store.hold("delete")
+        gate = versioned.store.hold(step, moment=AFTER)
+        renaming = asyncio.create_task(yard.rename())
+        if step == "delete":
+            await sending.reached.wait()
+            await yard.put(b"hidden", log_id=new_log_id())
+            sending.go.set()
+        await gate.reached.wait()
+        done = len([call for call in versioned.calls if call in {"copy", "delete"}])
+        versioned.is_fresh = False
+        [left] = await yard.recorded()
+        await versioned.log.inner.take_over_rename(left, SWEEPER, versioned.clock.now())
+        gate.go.set()
+        assert isinstance(await renaming, OutcomeUnknown)
+        assert len([call for call in versioned.calls if call in {"copy", "delete"}]) == done
 
     async def test_still_ours(self, world):
         """A gateway that was silent and was not missed goes on."""

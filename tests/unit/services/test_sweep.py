@@ -408,6 +408,16 @@ async def test_a_rename_of_the_living_and_of_other_servers_is_left(
     assert (await house.log.story(rename.log_id)).renames == (rename,)
 
 
+async def test_a_sweep_without_renames_keeps_their_gateway_known(house: House) -> None:
+    """It leaves the rename to those who may write, and so the lease that tells them whose it was."""
+    rename = await intended(house)
+    await house.leases.renew(SERVER, DEAD)
+    await house.everybody_looked()
+    assert await replace(house.sweep, with_renames=False).run_once() == []
+    assert (await house.log.story(rename.log_id)).renames == (rename,)
+    assert DEAD in await house.leases.counters(SERVER)
+
+
 async def test_a_rename_that_cannot_be_finished_is_left_and_keeps_its_gateway_known(house: House) -> None:
     """S3 does not answer: the next sweep is the next try, and it is the sweeper's own by then."""
     rename = await intended(house)

@@ -166,6 +166,14 @@ class TestNothing:
         assert answer.outcome is Outcome.IGNORED
         assert (await depot.delivery(log_id)).status is S.PENDING
 
+    async def test_a_copy_made_by_hand_without_versions(self):
+        """Same bytes, same ETag, and no version to tell them apart: the place alone says it is a copy."""
+        depot, copied = Depot(versioned=False), Location("landing", "copied.csv")
+        log_id = await depot.land(BODY)
+        await put(depot, at=copied, **{META_TRANSFER_ID: log_id})
+        assert (await wake(depot, copied)).outcome is Outcome.IGNORED
+        assert (await depot.delivery(log_id)).status is S.PENDING
+
     async def test_another_version_with_the_id(self, depot):
         """Written over itself, as when the storage class is changed: that version is not what landed."""
         log_id = await depot.land(BODY)

@@ -267,6 +267,15 @@ def test_the_landing_bucket_is_no_target() -> None:
     }
 
 
+def test_targets_fit_into_one_transaction() -> None:
+    """A file's record and all it owes are written at once, and DynamoDB takes 100 items."""
+    targets = [{"name": f"t{n}", "bucket": f"outside-{n}"} for n in range(100)]
+    assert len(Settings.model_validate({"deliveries": {"targets": targets[1:]}}).deliveries.targets) == 99
+    assert problems_of(deliveries={"targets": targets}) == {
+        "deliveries.targets": "100 targets; a file can be owed to 99 at most"
+    }
+
+
 @pytest.mark.parametrize(
     ("home", "prefix"),
     [

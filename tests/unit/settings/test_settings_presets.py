@@ -9,7 +9,7 @@ import pytest
 
 from tidegate.core.behaviour import POSIX_RENAME, PRESETS, Behaviour, Preset
 from tidegate.settings import Settings, behaviour_of
-from tidegate.settings.sections import BehaviourSettings
+from tidegate.settings.sections import BehaviourSettings, SftpSettings
 
 
 def test_what_is_not_said_is_the_presets() -> None:
@@ -24,17 +24,20 @@ def test_what_is_said_overrides_the_preset() -> None:
     said = BehaviourSettings(
         dropped_upload=transfer_family.dropped_upload,
         setstat=transfer_family.setstat,
+        show_open_uploads=transfer_family.show_open_uploads,
         rename_overwrite=transfer_family.rename_overwrite,
         one_writer=transfer_family.one_writer,
     )
-    behaviour = behaviour_of(Settings(behaviour=said), "partner-safe")
+    sftp = SftpSettings(security_policy=transfer_family.security_policy)
+    behaviour = behaviour_of(Settings(behaviour=said, sftp=sftp), "partner-safe")
     assert replace(behaviour, extensions=()) == transfer_family
 
 
 def test_every_choice_of_a_preset_is_a_setting() -> None:
     """What presets differ in can be set by name; only the extensions follow from the rest."""
     choices = {field.name for field in fields(Behaviour)}
-    assert choices - {"extensions"} == BehaviourSettings.model_fields.keys()
+    assert choices - {"extensions", "security_policy"} == BehaviourSettings.model_fields.keys()
+    assert "security_policy" in SftpSettings.model_fields
 
 
 @pytest.mark.parametrize("preset", get_args(Preset))

@@ -94,7 +94,10 @@ PATTERN_FORM = "expected a partner's name, in which * stands for anything and ? 
         # choices
         ("preset: partnersafe", "preset: expected 'transfer-family' or 'partner-safe', not 'partnersafe'"),
         ("logging: {level: off}", "logging.level: expected 'debug', 'info', 'warning' or 'error', not false"),
-        ("behaviour: {setstat: allow}", "behaviour.setstat: expected 'refuse' or 'accept', not 'allow'"),
+        (
+            "behaviour: {setstat: allow}",
+            "behaviour.setstat: expected 'refuse', 'no_op' or 'accept', not 'allow'",
+        ),
         # forms
         ("server_id: s-123", "server_id: expected s- and 17 hexadecimal digits, not 's-123'"),
         (

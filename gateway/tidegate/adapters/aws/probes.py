@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from tidegate.adapters.aws.clients import AwsClients
-from tidegate.core.errors import NotFound, StoreUnavailable
+from botocore.exceptions import ClientError
 
+from tidegate.adapters.aws.clients import AwsClients
+from tidegate.core.errors import GatewayError, StoreUnavailable
+
+_ENABLED = "Enabled"
 _EXPIRES_SECONDS = 3600
 _DATA_KEY_CONTEXT = {"tidegate": "doctor"}
 
@@ -29,16 +32,25 @@ class AwsProbes:
         """
         Return by how many seconds this machine's clock is ahead of S3's; negative if it is behind.
 
-        Half a second of error is the least there can be: the header has whole seconds.
+        Half a second of error is the least there can be: the header has whole seconds. A refusal tells
+        the time as well, and one because of the clock is a refusal. Raises `StoreUnavailable` if
+        nothing tells it.
         """
         try:
             answer: Any = await self._clients.run_s3(self._clients.s3.head_bucket, Bucket=bucket)
-        except NotFound:
-            raise NotFound(f"bucket {bucket} is not there to ask for the time") from None
-        told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        except GatewayError as error:
+            if not isinstance(error.__cause__, ClientError):
+                raise StoreUnavailable(error.detail) from error
+            answer = error.__cause__.response
+        told = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
         if not told:
             raise StoreUnavailable("the answer has no Date header")
         return (datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds()
+
+    async def key(self, key: str) -> tuple[str, str]:
+        """Return the ARN and the state of a key, such as `Enabled`. Raises `NotFound`."""
+        answer = await self._clients.run(self._clients.kms.describe_key, KeyId=key)
+        return answer["KeyMetadata"]["Arn"], answer["KeyMetadata"].get("KeyState", _ENABLED)
 
     async def use_key(self, key: str) -> None:
         """Have the key make a data key, and decrypt it again, as S3 does for each object."""

@@ -62,6 +62,12 @@ class Provisioner:
             return False
         return True
 
+    async def region_of(self, bucket: str) -> str | None:
+        """Return the Region of a bucket; None if the endpoint does not say. Raises `NotFound`."""
+        answer: Any = await self._clients.run_s3(self._clients.s3.head_bucket, Bucket=bucket)
+        region: str | None = answer.get("BucketRegion")
+        return region
+
     async def is_versioned(self, name: str) -> bool:
         answer = await self._clients.run_s3(self._clients.s3.get_bucket_versioning, Bucket=name)
         return answer.get("Status") == "Enabled"

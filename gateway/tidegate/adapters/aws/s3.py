@@ -9,9 +9,10 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 from tidegate.adapters.aws.part_body import body_of
-from tidegate.adapters.aws.s3_copy import S3Copier, kept, told
+from tidegate.adapters.aws.s3_copy import S3Copier, kept, told, version_of
 from tidegate.adapters.aws.whole_checksums import HINT, asking, explained, is_declined, stating
 from tidegate.core.errors import GatewayError, InvalidSettings, NotFound, StoreUnavailable, Throttled
 from tidegate.core.ids import UploadId
@@ -23,6 +24,7 @@ from tidegate.core.objects import (
     ObjectVersion,
     PartReceipt,
     StoredObject,
+    Tags,
     UnfinishedUpload,
     WholeObject,
 )
@@ -51,7 +53,7 @@ class S3ObjectStore(S3Copier):
             new.location,
             len(body),
             told(answer, "ETag", f"putting {new.location}"),
-            answer.get("VersionId"),
+            version_of(answer),
             kms_key_id=answer.get("SSEKMSKeyId"),
             metadata=new.metadata,
         )
@@ -132,7 +134,7 @@ class S3ObjectStore(S3Copier):
                 **stating(full, whole),
             )
         told(answer, "ETag", f"completing {location}")
-        return await self.head(location, answer.get("VersionId"))
+        return await self.head(location, version_of(answer))
 
     async def abort_multipart(self, location: Location, upload_id: UploadId) -> None:
         with suppress(NotFound):
@@ -173,6 +175,18 @@ class S3ObjectStore(S3Copier):
                 )
             return body.read()
 
+    async def tags(self, of: StoredObject) -> Tags:
+        return await self._tags_of(of)
+
+    async def set_tags(self, of: StoredObject, tags: Tags) -> None:
+        await self._clients.run_s3(
+            self._clients.s3.put_object_tagging,
+            Bucket=of.location.bucket,
+            Key=of.location.key,
+            Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in tags]},
+            **given(VersionId=of.version_id),
+        )
+
     async def list_page(
         self, bucket: str, prefix: str, *, token: str | None = None, limit: int = 1000
     ) -> ListingPage:
@@ -194,21 +208,35 @@ class S3ObjectStore(S3Copier):
         return await self._clients.run_s3(self._unfinished, location)
 
     def _unfinished(self, location: Location) -> list[UnfinishedUpload]:
-        pages: Any = self._clients.s3.get_paginator("list_multipart_uploads").paginate(
-            Bucket=location.bucket, Prefix=location.key
-        )
-        return [
-            # Both times are S3's: no clock of ours is compared with it.
-            UnfinishedUpload(UploadId(row["UploadId"]), (_at(page) - row["Initiated"]).total_seconds())
-            for page in pages
-            for row in page.get("Uploads", [])
-            if row["Key"] == location.key
-        ]
+        found: list[UnfinishedUpload] = []
+        # Encoded: a client may choose a key with characters that XML cannot say.
+        request: dict[str, Any] = {
+            "Bucket": location.bucket,
+            "Prefix": location.key,
+            "EncodingType": "url",
+        }
+        while True:
+            page = self._clients.s3.list_multipart_uploads(**request)
+            decoded = unquote_plus if page.get("EncodingType") == "url" else str
+            found += [
+                # Both times are S3's: no clock of ours is compared with it.
+                UnfinishedUpload(UploadId(row["UploadId"]), (_at(page) - row["Initiated"]).total_seconds())
+                for row in page.get("Uploads", [])
+                if decoded(row["Key"]) == location.key
+            ]
+            if not page.get("IsTruncated"):
+                return found
+            request["KeyMarker"] = decoded(page["NextKeyMarker"])
+            request["UploadIdMarker"] = page["NextUploadIdMarker"]
 
-    async def versions(self, location: Location) -> list[ObjectVersion]:
-        return await self._clients.run_s3(self._versions, location)
+    async def versions(
+        self, location: Location, *, back_to: str | None = None, since: datetime | None = None
+    ) -> list[ObjectVersion]:
+        return await self._clients.run_s3(self._versions, location, back_to, since)
 
-    def _versions(self, location: Location) -> list[ObjectVersion]:
+    def _versions(
+        self, location: Location, back_to: str | None, since: datetime | None
+    ) -> list[ObjectVersion]:
         pages = self._clients.s3.get_paginator("list_object_versions").paginate(
             Bucket=location.bucket, Prefix=location.key
         )
@@ -217,24 +245,22 @@ class S3ObjectStore(S3Copier):
             found = [(v, False) for v in page.get("Versions", [])]
             markers: list[Any] = [(m, True) for m in page.get("DeleteMarkers", [])]
             ours = [row for row in [*found, *markers] if row[0]["Key"] == location.key]
-            rows.extend(ours)
-            if not ours and rows:
-                break  # keys come in order: ours are behind us
+            recent = [row for row in ours if since is None or row[0]["LastModified"] >= since]
+            rows.extend(recent)
+            if len(recent) < len(ours) or any(row[0]["VersionId"] == back_to for row in ours):
+                break  # of one key the newest come first
+            if not ours and (found or markers):
+                break  # keys come in order, and ours is the first of its prefix
         # Versions and delete markers arrive as two lists. Only the latest is told apart by a flag;
         # below it, time orders them, and a stable sort keeps S3's own order within one second.
         rows.sort(key=lambda row: (row[0]["IsLatest"], row[0]["LastModified"]), reverse=True)
-        return [ObjectVersion(_version_id(row), row["IsLatest"], marker) for row, marker in rows]
+        return [ObjectVersion(version_of(row), row["IsLatest"], marker) for row, marker in rows]
 
 
 def _at(answer: Any) -> datetime:
     """Return when S3 answered, by its own clock."""
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     return parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-
-
-def _version_id(row: Any) -> str | None:
-    # What was stored without versioning is listed as the version "null", and written with none.
-    return None if row["VersionId"] == "null" else row["VersionId"]
 
 
 def given(**members: str | None) -> Any:
@@ -248,8 +274,9 @@ def described(location: Location, answer: HeadObjectOutputTypeDef) -> StoredObje
         location,
         answer["ContentLength"],
         answer["ETag"],
-        answer.get("VersionId"),
+        version_of(answer),
         answer["LastModified"],
         answer.get("SSEKMSKeyId"),
         answer["Metadata"],
+        tag_count=answer.get("TagCount", 0),
     )

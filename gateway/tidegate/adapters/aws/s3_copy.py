@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.core.errors import GatewayError, StoreUnavailable
 from tidegate.core.limits import MIB, S3_MAX_COPY_BYTES
-from tidegate.core.objects import STANDARD, Location, NewObject, StoredObject
+from tidegate.core.objects import STANDARD, Location, NewObject, StoredObject, Tags
 from tidegate.ports.objects import NOTHING
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class S3Copier:
             new.location,
             source.size,
             told(answer["CopyObjectResult"], "ETag", f"copying to {new.location}"),
-            answer.get("VersionId"),
+            version_of(answer),
             kms_key_id=answer.get("SSEKMSKeyId"),
             metadata=new.metadata,
         )
@@ -61,6 +62,9 @@ class S3Copier:
     ) -> StoredObject:
         where: dict[str, Any] = {"Bucket": new.location.bucket, "Key": new.location.key}
         s3 = self._clients.s3_patient
+        if source.tag_count and not new.tags:
+            # What is made of parts is a new object to S3, which gives it no tags of another's.
+            new = replace(new, tags=await self._tags_of(source))
         created = await self._clients.run_s3(
             self._clients.s3_once.create_multipart_upload,
             ContentType="application/octet-stream",
@@ -86,10 +90,20 @@ class S3Copier:
             new.location,
             source.size,
             etag,
-            answer.get("VersionId"),
+            version_of(answer),
             kms_key_id=answer.get("SSEKMSKeyId"),
             metadata=new.metadata,
         )
+
+    async def _tags_of(self, source: StoredObject) -> Tags:
+        version: Any = {"VersionId": source.version_id} if source.version_id else {}
+        answer = await self._clients.run_s3(
+            self._clients.s3.get_object_tagging,
+            Bucket=source.location.bucket,
+            Key=source.location.key,
+            **version,
+        )
+        return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagSet"]))
 
     async def _copied_parts(self, source: StoredObject, where: dict[str, Any]) -> list[CompletedPartTypeDef]:
         """Copy all ranges, a few at once: a large object must not keep uploads out of the S3 pool."""
@@ -155,13 +169,25 @@ def kept(new: NewObject) -> Any:
     if new.storage_class != STANDARD:
         members["StorageClass"] = new.storage_class
     if new.tags:
-        members["Tagging"] = urlencode(new.tags)
+        # A blank as %20: whether S3 reads a plus as one is not written down.
+        members["Tagging"] = urlencode(new.tags, quote_via=quote)
     return members
 
 
 def _own_tags(new: NewObject) -> Any:
     """Without tags of its own a copy has those of its source."""
     return {"TaggingDirective": "REPLACE"} if new.tags else {}
+
+
+def version_of(answer: Any) -> str | None:
+    """
+    Return the version an answer names; None for "null".
+
+    So S3 calls what was stored while a bucket was not versioned, or not any more. It names no version: the
+    next object stored so replaces it, and is "null" again. Some answers leave it out, so ours all do.
+    """
+    version = answer.get("VersionId")
+    return None if version == "null" else version
 
 
 def told(answer: Any, member: str, doing: str) -> str:

@@ -125,14 +125,15 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoRenames, 
         await self._move(owner, status, at, changes)
 
     async def story(self, log_id: LogId) -> Story:
-        answer = await self._clients.run(
-            self._clients.dynamodb.query,
+        # In pages: of a file that was renamed often, one answer may hold no more than its oldest renames.
+        pages = self._clients.dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             ConsistentRead=True,
             KeyConditionExpression="LogID = :id",
             ExpressionAttributeValues={":id": {"S": log_id}},
         )
-        by_item = {row["Item"]: row for row in map(items.plain, answer["Items"])}
+        rows = await self._clients.run(lambda: [items.plain(row) for page in pages for row in page["Items"]])
+        by_item = {row["Item"]: row for row in rows}
         transfer, renames = by_item.get(items.TRANSFER_ITEM), renames_among(by_item)
         if transfer is None and not renames:
             raise NotFound(f"no transfer has the LogID {log_id}")

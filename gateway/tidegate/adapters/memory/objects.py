@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from tidegate.adapters.clock import SystemClock
 from tidegate.adapters.memory.uploads import OpenUpload, checked, etag_of, multipart_etag_of
@@ -22,6 +23,7 @@ from tidegate.core.objects import (
     ObjectVersion,
     PartReceipt,
     StoredObject,
+    Tags,
     UnfinishedUpload,
     WholeObject,
 )
@@ -34,6 +36,7 @@ class _Version:
     version_id: str | None
     stored: StoredObject | None  # None: a delete marker
     body: bytes = b""
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +129,9 @@ class MemoryObjectStore:
 
     async def head(self, location: Location, version_id: str | None = None) -> StoredObject:
         await asyncio.sleep(0)
-        stored, _ = self._found(location, version_id)
-        return replace(stored, metadata=dict(stored.metadata))
+        found = self._version(location, version_id)
+        assert found.stored is not None
+        return replace(found.stored, metadata=dict(found.stored.metadata), tag_count=len(found.tags))
 
     async def read(self, of: StoredObject, start: int, length: int) -> bytes:
         await asyncio.sleep(0)
@@ -160,7 +164,13 @@ class MemoryObjectStore:
             if upload.new.location == location
         ]
 
-    async def versions(self, location: Location) -> list[ObjectVersion]:
+    async def versions(
+        self,
+        location: Location,
+        *,
+        back_to: str | None = None,  # noqa: ARG002 - there are never too many here
+        since: datetime | None = None,  # noqa: ARG002
+    ) -> list[ObjectVersion]:
         await asyncio.sleep(0)
         newest_first = self._bucket(location.bucket).keys.get(location.key, [])[::-1]
         return [
@@ -176,7 +186,8 @@ class MemoryObjectStore:
         await asyncio.sleep(0)
         body = self._unchanged(source)
         self._must_replace(new.location, replacing)
-        return self._store(new, body, etag_of(body))
+        tags = self._version(source.location, source.version_id).tags
+        return self._store(replace(new, tags=new.tags or tuple(tags.items())), body, etag_of(body))
 
     async def delete(self, location: Location) -> None:
         await asyncio.sleep(0)
@@ -185,6 +196,18 @@ class MemoryObjectStore:
             bucket.keys.setdefault(location.key, []).append(_Version(_new_version_id(), None))
         else:
             bucket.keys.pop(location.key, None)
+
+    # --- ObjectTagger -----------------------------------------------------------------------
+
+    async def tags(self, of: StoredObject) -> Tags:
+        await asyncio.sleep(0)
+        return tuple(sorted(self._version(of.location, of.version_id).tags.items()))
+
+    async def set_tags(self, of: StoredObject, tags: Tags) -> None:
+        await asyncio.sleep(0)
+        kept = self._version(of.location, of.version_id).tags
+        kept.clear()
+        kept.update(tags)
 
     # --- inside -----------------------------------------------------------------------------
 
@@ -219,17 +242,23 @@ class MemoryObjectStore:
         now = self._clock.now().replace(microsecond=0)
         stored = StoredObject(new.location, len(body), etag, version_id, now, new.kms_key_id, metadata)
         older = bucket.keys.get(new.location.key, []) if bucket.versioned else []
-        bucket.keys[new.location.key] = [*older, _Version(version_id, stored, body)]
+        bucket.keys[new.location.key] = [*older, _Version(version_id, stored, body, dict(new.tags))]
         # S3's answer to a write says no time: ask `head`.
         return replace(stored, modified_at=None, metadata=dict(metadata))
 
     def _found(self, location: Location, version_id: str | None) -> tuple[StoredObject, bytes]:
+        version = self._version(location, version_id)
+        assert version.stored is not None
+        return version.stored, version.body
+
+    def _version(self, location: Location, version_id: str | None) -> _Version:
+        """Return the current or the named version; never a delete marker."""
         versions = self._bucket(location.bucket).keys.get(location.key, [])
         for version in reversed(versions):
             if version_id in (None, version.version_id):
                 if version.stored is None:
                     break
-                return version.stored, version.body
+                return version
         named = f" in version {version_id}" if version_id else ""
         raise NotFound(f"there is no object {location}{named}")
 

@@ -1,86 +1,132 @@
 """
-What the SSH layer offers: AES-GCM first; no SHA-1, no CBC, no chacha20 unless configured.
+A security policy as asyncssh takes it: what is offered, and what this library lacks.
 
-The client's first choice that we offer is used, so leaving a slow cipher out is the only way to
-not get it: chacha20 costs half as much CPU again as AES-GCM, and is OpenSSH's first choice.
+The server's own order decides nothing: of the names both sides have, the client's first one is used. So
+what is not to be used must not be offered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncssh
 from asyncssh.encryption import get_encryption_algs
 from asyncssh.kex import get_kex_algs
 from asyncssh.mac import get_mac_algs
+from asyncssh.public_key import get_public_key_algs
 
 from tidegate.core.errors import InvalidSettings
+from tidegate.core.security_policies import POLICIES, SecurityPolicyName
 
-ENCRYPTION = (
-    "aes256-gcm@openssh.com",
-    "aes128-gcm@openssh.com",
-    "aes256-ctr",
-    "aes192-ctr",
-    "aes128-ctr",
-)
-KEY_EXCHANGE = (
-    "mlkem768x25519-sha256",
-    "curve25519-sha256",
-    "curve25519-sha256@libssh.org",
-    "ecdh-sha2-nistp256",
-    "ecdh-sha2-nistp384",
-    "ecdh-sha2-nistp521",
-    "diffie-hellman-group16-sha512",
-    "diffie-hellman-group18-sha512",
-    "diffie-hellman-group14-sha256",
-)
-MAC = (
-    "hmac-sha2-256-etm@openssh.com",
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256",
-    "hmac-sha2-512",
-)
-SIGNATURE = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "rsa-sha2-512",
-    "rsa-sha2-256",
-)
-# Only by setting: old clients that have nothing better.
+# Only by setting or by an old policy: SHA-1, for clients that have nothing better.
 _EXTRA_SIGNATURE = ("ssh-rsa",)
 
 
-def algorithm_options(extra: Iterable[str] = ()) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Offer:
     """
-    Return the algorithm options for `asyncssh.listen`.
+    The algorithms of a server, each list in the policy's order.
 
     Args:
-        extra: Names to add at the end of the list they belong to.
+        lacking: Names of the policy that the library, as installed, does not have.
+    """
+
+    policy: SecurityPolicyName
+    encryption: tuple[str, ...]
+    key_exchange: tuple[str, ...]
+    mac: tuple[str, ...]
+    signature: tuple[str, ...]
+    lacking: tuple[str, ...]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of `asyncssh.listen`. Host keys are narrowed by `host_key_pairs`, not by them."""
+        return {
+            "encryption_algs": list(self.encryption),
+            "kex_algs": list(self.key_exchange),
+            "mac_algs": list(self.mac),
+            "signature_algs": list(self.signature),
+        }
+
+
+def offer_of(policy: SecurityPolicyName, extra: Iterable[str] = ()) -> Offer:
+    """
+    Return what a server of this policy offers.
+
+    Args:
+        extra: Names to add at the end of the list they belong to, if they are not there already.
 
     Raises:
-        InvalidSettings: The SSH library has no algorithm of that name.
+        InvalidSettings: The SSH library has no algorithm of a name in `extra`.
     """
-    known = {
-        "encryption_algs": {name.decode() for name in get_encryption_algs()},
-        "kex_algs": {name.decode() for name in get_kex_algs()},
-        "mac_algs": {name.decode() for name in get_mac_algs()},
-        "signature_algs": {*SIGNATURE, *_EXTRA_SIGNATURE},
-    }
+    wanted, known = POLICIES[policy], _known()
     lists = {
-        "encryption_algs": list(ENCRYPTION),
-        "kex_algs": list(KEY_EXCHANGE),
-        "mac_algs": list(MAC),
-        "signature_algs": list(SIGNATURE),
+        "encryption": [*wanted.ciphers],
+        "key_exchange": [*wanted.kexs],
+        "mac": [*wanted.macs],
+        "signature": [*wanted.host_key_algorithms],
     }
+    lacking = [name for kind, names in lists.items() for name in names if name not in known[kind]]
     for name in extra:
-        kind = next((kind for kind, names in known.items() if name in names), None)
-        if kind is None:
-            raise InvalidSettings(
-                f"sftp.extra_algorithms: {name!r} is no algorithm that asyncssh {asyncssh.__version__} has"
-            )
-        lists[kind].append(name)
-    # A build of the crypto library may lack the newest key exchange: offer what is there.
-    return {kind: [name for name in names if name in known[kind]] for kind, names in lists.items()}
+        kind = _kind_of(name, known)
+        if name not in lists[kind]:
+            lists[kind].append(name)
+    had = {kind: tuple(name for name in names if name in known[kind]) for kind, names in lists.items()}
+    return Offer(policy, **had, lacking=tuple(lacking))
+
+
+def host_key_pairs(keys: Sequence[asyncssh.SSHKey], offer: Offer) -> list[asyncssh.SSHKeyPair]:
+    """
+    Return the host keys to serve with, limited to the policy's signatures and in its order.
+
+    By itself asyncssh would sign with whatever an RSA key can do, SHA-1 included (asyncssh 2.24.1;
+    pinned by tests/sftp/test_security_policies.py).
+
+    Raises:
+        InvalidSettings: The policy can use none of the keys.
+    """
+    allowed = [name.encode() for name in offer.signature]
+    pairs = []
+    for pair in asyncssh.load_keypairs(list(keys)):
+        pair.host_key_algorithms = [name for name in allowed if name in pair.host_key_algorithms]
+        if pair.host_key_algorithms:
+            pairs.append(pair)
+    if not pairs:
+        raise InvalidSettings(
+            f"sftp.security_policy: {offer.policy} can use none of the host keys; it signs with "
+            + ", ".join(offer.signature),
+            hint="make one: ssh-keygen -t ed25519 -N '' -f FILE, and name it in sftp.host_key_files",
+        )
+    return sorted(pairs, key=lambda pair: allowed.index(pair.host_key_algorithms[0]))
+
+
+def limit_signatures(key: asyncssh.SSHKey, offer: Offer) -> None:
+    """
+    Have a partner's key accept only signatures of the policy.
+
+    asyncssh tells clients which ones are wanted, and then takes any (asyncssh 2.24.1; pinned by
+    tests/sftp/test_security_policies.py).
+    """
+    key.all_sig_algorithms = key.all_sig_algorithms & {name.encode() for name in offer.signature}
+
+
+def _known() -> dict[str, set[str]]:
+    signatures = {*POLICIES["tidegate-2026-11"].host_key_algorithms, *_EXTRA_SIGNATURE}
+    return {
+        "encryption": {name.decode() for name in get_encryption_algs()},
+        "key_exchange": {name.decode() for name in get_kex_algs()},
+        "mac": {name.decode() for name in get_mac_algs()},
+        # Of those the library has, the ones we are willing to offer: no DSA, no FIDO, no certificates.
+        "signature": signatures & {name.decode() for name in get_public_key_algs()},
+    }
+
+
+def _kind_of(name: str, known: Mapping[str, set[str]]) -> str:
+    for kind, names in known.items():
+        if name in names:
+            return kind
+    raise InvalidSettings(
+        f"sftp.extra_algorithms: {name!r} is no algorithm that asyncssh {asyncssh.__version__} has"
+    )

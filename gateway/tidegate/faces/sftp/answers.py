@@ -1,8 +1,8 @@
 """
 The border where errors become SFTP status replies. Nothing else translates.
 
-A client reads a fixed status and a fixed text, and for failures an error id. What really happened
-is in our log under that id.
+A client reads a fixed status and a fixed text, and for failures an error id, unless the text is one that
+Transfer Family has. What really happened is in our log under that id.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ def as_sftp_error(
     if isinstance(error, GatewayError):
         _log.warning("request refused", kind=type(error).__name__, detail=str(error), **facts)
         told = GatewayError if is_ours else error
-        return asyncssh.SFTPError(told.status, f"{told.text} (error {error_id})")
+        text = f"{told.text} (error {error_id})" if told.carries_id else told.text
+        return asyncssh.SFTPError(told.status, text)
     _log.error("request failed", exc_info=error, **facts)
     return asyncssh.SFTPError(SftpStatus.FAILURE, f"Internal error (error {error_id})")

@@ -1,12 +1,15 @@
 """
-Connections that come through a load balancer: each begins with a PROXY header, and only then with SSH.
+Where connections begin: is there room for one, and whose is it?
 
-The header is read on the connection's own transport; then the SSH connection takes the transport
+Whoever meets a limit is closed before the SSH library has heard of it, so a flood costs next to nothing.
+
+Connections that come through a load balancer begin with a PROXY header, and only then with SSH. The
+header is read on the connection's own transport; then the SSH connection takes the transport
 over, and this module is out of the way. Nothing is sent before: SSH's server would speak first, and
 who it speaks to is not known yet. There are no tasks here, only a timer for each header still to come.
 
-The rule is strict in both directions: a peer outside the networks is closed without a word, so a
-header it forged is not even read; and one inside them is nobody's client without a header.
+The rule about headers is strict in both directions: a peer outside the networks is closed without a word,
+so a header it forged is not even read; and one inside them is nobody's client without a header.
 """
 
 from __future__ import annotations
@@ -39,22 +42,33 @@ class SshProtocol(Protocol):
 
 class Arrivals:
     """
-    Where connections begin that must bring a header. `asyncssh.listen` takes it as its `tunnel`.
+    Where connections begin. `asyncssh.listen` takes it as its `tunnel`.
 
     Args:
-        networks: Those of the balancers.
+        networks: Those of the balancers; if there are none, no connection brings a header.
         timeout_seconds: How long a header may take, from the connection's first moment on.
+        admits: Tells whether an address gets a connection, and says what is to be said if not.
     """
 
-    def __init__(self, networks: Sequence[str], timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        networks: Sequence[str],
+        timeout_seconds: float,
+        admits: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._networks = [ip_network(each) for each in networks]
         self.timeout_seconds = timeout_seconds
+        self.admits = admits
         self.waiting: set[Arrival] = set()
+
+    @property
+    def want_header(self) -> bool:
+        return bool(self._networks)
 
     async def create_server(
         self, ssh: Callable[[str, int], SshProtocol], host: str, port: int
     ) -> asyncio.Server:
-        """Listen; a connection with its header becomes one of `ssh`. Raises `OSError`."""
+        """Listen; a connection that is let in becomes one of `ssh`. Raises `OSError`."""
         loop = asyncio.get_running_loop()
         return await loop.create_server(lambda: Arrival(self, lambda: ssh(host, port)), host or None, port)
 
@@ -73,7 +87,7 @@ class Arrivals:
 
 
 class Arrival(asyncio.Protocol):
-    """A connection until its header has come."""
+    """A connection until it is known whose it is, and that there is room for it."""
 
     def __init__(self, arrivals: Arrivals, ssh: Callable[[], SshProtocol]) -> None:
         self._arrivals = arrivals
@@ -85,6 +99,9 @@ class Arrival(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         name = transport.get_extra_info("peername")
         self._peer = str(name[0]) if name else "unknown"
+        if not self._arrivals.want_header:
+            self._hand_over(self._transport, self._peer)
+            return
         if not self._arrivals.trusts(self._peer):
             self._refuse("not from sftp.proxy_protocol_from")
             return
@@ -102,7 +119,8 @@ class Arrival(asyncio.Protocol):
             self._refuse(f"no PROXY header: {error.detail}")
             return
         if header:
-            self._hand_over(header)
+            client = str(header.source) if header.source else self._peer
+            self._hand_over(_seen_from(header, self._transport), client, self._received[header.length :])
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self in self._arrivals.waiting:
@@ -120,13 +138,15 @@ class Arrival(asyncio.Protocol):
         _log.warning("connection refused", peer=self._peer, reason=reason)
         self.end()
 
-    def _hand_over(self, header: ProxyHeader) -> None:
+    def _hand_over(self, seen: asyncio.BaseTransport, client: str, rest: bytes = b"") -> None:
         self._settle()
+        if not self._arrivals.admits(client):
+            self._transport.abort()
+            return
         ssh = self._ssh()
         # Data and events go there directly from now on; the transport itself stays what it was.
         self._transport.set_protocol(cast(asyncio.BaseProtocol, ssh))
-        ssh.connection_made(_seen_from(header, self._transport))
-        rest = self._received[header.length :]
+        ssh.connection_made(seen)
         if rest:
             ssh.data_received(rest)
 

@@ -18,25 +18,31 @@ from tidegate.core.ids import new_session_id
 from tidegate.core.paths import HomeTree
 from tidegate.core.sessions import Session
 from tidegate.core.users import SshPublicKey, User
+from tidegate.faces.sftp.algorithms import Offer, limit_signatures
 from tidegate.faces.sftp.context import FaceContext
+from tidegate.faces.sftp.limits import LOGIN_TOO_SLOW, TOO_MANY_OF_PARTNER, Visit
 from tidegate.faces.sftp.session import SftpSession
+from tidegate.services.refusals import Refusal
 
 _log = structlog.get_logger("tidegate.sftp")
 
 # OpenSSH's MaxAuthTries.
 _MAX_KEYS_OFFERED = 6
+_NOT_SIGNED = "the key is this partner's, but no signature by it that sftp.security_policy allows followed"
 
 
 class Connection(asyncssh.SSHServer):
     """The callbacks of one connection."""
 
-    def __init__(self, context: FaceContext, connections: set[Connection]) -> None:
+    def __init__(self, context: FaceContext, connections: set[Connection], offer: Offer) -> None:
         self._context = context
         self._connections = connections
+        self._offer = offer
         self._claimed: str | None = None
         self._refused: dict[str, str] = {}  # fingerprint: why not
         self._candidate: tuple[User, SshPublicKey] | None = None
         self._who: tuple[User, SshPublicKey] | None = None
+        self._visit: Visit | None = None
         self.client_ip = "unknown"
         self.may_write = asyncio.Event()  # the peer takes what we send
         self.may_write.set()
@@ -49,6 +55,7 @@ class Connection(asyncssh.SSHServer):
         # Noted now: when the connection is lost, and a refusal recorded, nobody knows it any more.
         peer = conn.get_extra_info("peername")
         self.client_ip = str(peer[0]) if peer else "unknown"
+        self._context.guard.places.enter(self.client_ip)
         # asyncssh does nothing when the socket's buffer is full, and grows it without bound
         # (asyncssh 2.24.1; pinned by tests/sftp/test_backpressure.py). Requests wait for this event.
         conn.pause_writing = self.may_write.clear  # type: ignore[method-assign]
@@ -56,13 +63,30 @@ class Connection(asyncssh.SSHServer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
+        self._context.guard.places.leave(self.client_ip)
         self.may_write.set()
-        if self._who is None and self._claimed is not None:
+        if self._visit and self._who:
+            self._visit.end()
+            self._context.guard.places.log_out(self._who[0].user_name)
+        elif self._who is None:
+            self._tell_why_not(exc)
+
+    def _tell_why_not(self, exc: Exception | None) -> None:
+        if self._refused:
+            self._record_refusals()  # whatever ended it, this is why it did not log in
+        elif _took_too_long(exc):
+            self._context.guard.refusals.note(
+                Refusal(
+                    "login refused", LOGIN_TOO_SLOW, self.client_ip, self._claimed or "", self.client_version
+                )
+            )
+        elif self._claimed is not None:
             self._record_refusals()
-        elif self._who is None and exc is not None:
-            # Whoever leaves without having said a word is a health check, and comes every few seconds.
-            looked_in = not self.client_version and isinstance(exc, asyncssh.ConnectionLost | OSError)
-            log = _log.debug if looked_in else _log.info
+        elif exc is not None:
+            # Whoever leaves without having said more than a version is a health check, and comes every few
+            # seconds. Who leaves after that has seen our host key, or had no algorithm in common with us.
+            left = isinstance(exc, asyncssh.ConnectionLost | OSError)
+            log = _log.debug if left and not _exchanged_keys(self.conn) else _log.info
             log("handshake failed", client_ip=self.client_ip, reason=str(exc))
 
     @property
@@ -90,12 +114,15 @@ class Connection(asyncssh.SSHServer):
             reason = f"the directory could not be read: {error}"
         if reason:
             self._refused[fingerprint] = reason
+        limit_signatures(key, self._offer)
         return not reason
 
     def auth_completed(self) -> None:
         self._who = self._candidate
         if self._who:
             user, key = self._who
+            if not self._begin_visit(user, key):
+                return
             _log.info(
                 "login",
                 user=user.user_name,
@@ -104,12 +131,35 @@ class Connection(asyncssh.SSHServer):
                 fingerprint=key.fingerprint,
             )
 
+    def _begin_visit(self, user: User, key: SshPublicKey) -> bool:
+        guard = self._context.guard
+        ip, version = self.client_ip, self.client_version
+        if not guard.places.log_in(user.user_name):
+            reason = TOO_MANY_OF_PARTNER
+            guard.refusals.note(
+                Refusal("login refused", reason, ip, user.user_name, version, key.fingerprint)
+            )
+            self.conn.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "Too many connections")
+            return False
+        who = Refusal("", "", ip, user.user_name, version, key.fingerprint)
+        self._visit = Visit(guard, who, self._end_idle)
+        return True
+
+    def _end_idle(self) -> None:
+        assert self._visit is not None
+        reason = self._visit.why_ended
+        user = self._who[0].user_name if self._who else ""
+        _log.info("idle connection ended", user=user, client_ip=self.client_ip, reason=reason)
+        self.conn.disconnect(asyncssh.DISC_BY_APPLICATION, "Idle for too long")
+
     async def _reason(self, username: str) -> str:
         known = await self._context.logins.user(username)
         return "the key is not one of this partner's" if known else "no partner of this name"
 
     def _record_refusals(self) -> None:
         refused = self._refused or {"": "no key was offered"}
+        if self._candidate:
+            refused = {**self._refused, self._candidate[1].fingerprint: _NOT_SIGNED}
         for fingerprint, reason in refused.items():
             self._context.logins.refuse(
                 self._claimed or "", self.client_ip, self.client_version, fingerprint, reason
@@ -118,7 +168,7 @@ class Connection(asyncssh.SSHServer):
     # --- sessions -------------------------------------------------------------------------
 
     def session_requested(self) -> SftpSession | bool:
-        if self._who is None:
+        if self._who is None or self._visit is None:
             return False
         user, key = self._who
         session = Session(
@@ -134,4 +184,16 @@ class Connection(asyncssh.SSHServer):
         except GatewayError as error:
             _log.error("session refused", user=user.user_name, reason=f"the home is unusable: {error}")
             return False
-        return SftpSession(self._context, session, tree, self.may_write)
+        if not self._visit.begin_session():
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "Too many sessions")
+        return SftpSession(self._context, session, tree, self.may_write, self._visit)
+
+
+def _took_too_long(exc: Exception | None) -> bool:
+    # One class for all lost connections (asyncssh 2.24.1; pinned by tests/sftp/test_sftp_limits.py).
+    return isinstance(exc, asyncssh.ConnectionLost) and str(exc) == "Login timeout expired"
+
+
+def _exchanged_keys(conn: asyncssh.SSHServerConnection) -> bool:
+    """Whether the client has come to its KEXINIT, which nobody sends who only looks in."""
+    return bool(conn._client_kexinit)  # noqa: SLF001 - pinned by tests/sftp/test_sftp_proxy_protocol.py

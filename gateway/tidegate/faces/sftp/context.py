@@ -11,8 +11,11 @@ from tidegate.core.behaviour import Behaviour
 from tidegate.core.paths import HomeTree
 from tidegate.core.routes import Routes
 from tidegate.core.sessions import Session
+from tidegate.faces.sftp.limits import Guard
+from tidegate.ports.objects import ObjectStore
 from tidegate.services.browsing import Browsing
 from tidegate.services.downloads import Downloads
+from tidegate.services.hashes import Hashes
 from tidegate.services.intake import Uploads
 from tidegate.services.logins import Logins
 
@@ -51,6 +54,9 @@ class FaceContext:
     downloads: Downloads
     browsing: Callable[[HomeTree, Session], Browsing]
     routes: Routes
+    store: ObjectStore
+    guard: Guard
+    hashes: Hashes
     # Endings go on after their connection is gone, so they belong to the server and not to it.
     endings: set[asyncio.Task[None]] = field(default_factory=set)
     answering: Answering = field(default_factory=Answering)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 
 import asyncssh
-from asyncssh import SFTPAttrs, SFTPName
+from asyncssh import SFTPAttrs, SFTPName, SFTPVFSAttrs
 
-from tidegate.core.errors import AlreadyExists, Busy, NotFound, Unsupported
-from tidegate.core.listing import FILE_MODE, Entry, longname, mode, unix_seconds
+from tidegate.core.attributes import WantedAttributes
+from tidegate.core.errors import AlreadyExists, GatewayError, NotFound, TooManyHandles, Unsupported
+from tidegate.core.extensions import FileSystem, is_whole
+from tidegate.core.listing import Entry, longname, mode, unix_seconds
 from tidegate.core.open_modes import OpenIntent, intent_of
 from tidegate.core.paths import HomeTree, normalise
 from tidegate.core.sessions import Session
-from tidegate.faces.sftp.answers import answered, answered_stream
+from tidegate.faces.sftp.answers import answered, answered_stream, as_sftp_error
 from tidegate.faces.sftp.context import FaceContext
+from tidegate.faces.sftp.limits import TOO_MANY_HANDLES, Visit
+from tidegate.services.attributes import Attributes
 from tidegate.services.downloads import Download
 from tidegate.services.uploads import Upload
-
-MAX_HANDLES = 128
 
 
 class Files(asyncssh.SFTPServer):
@@ -30,21 +32,26 @@ class Files(asyncssh.SFTPServer):
         context: FaceContext,
         session: Session,
         tree: HomeTree,
+        visit: Visit,
     ) -> None:
         super().__init__(channel)
         self.session = session
+        self._visit = visit
+        # The handler counts: directories are closed without our being told.
+        self.count_handles: Callable[[], int] = lambda: 0
         self._context = context
         self._tree = tree
         self._browsing = context.browsing(tree, session)
+        self._attributes = Attributes(tree, self._browsing, context.store, context.uploads, context.behaviour)
         self._open: set[Upload | Download] = set()
 
     def leave(self) -> None:
         """End what the client never closed: its session or connection is gone."""
         for each in self._open:
             if isinstance(each, Upload):
-                self._context.end_later(each.abandon("the session ended before the file was closed"))
+                self._context.end_later(each.abandon(self._visit.why_ended))
             else:
-                each.abandon("the session ended before the file was closed")
+                each.abandon(self._visit.why_ended)
         self._open = set()
 
     def exit(self) -> None:
@@ -55,8 +62,7 @@ class Files(asyncssh.SFTPServer):
 
     @answered("OPEN")
     async def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> object:  # noqa: ARG002 - S3 keeps none
-        if len(self._open) >= MAX_HANDLES:
-            raise Busy(f"the session has {MAX_HANDLES} files open")
+        self._refuse_more_handles()
         intent = intent_of(pflags)
         opened: Upload | Download
         if intent.is_write:
@@ -67,6 +73,16 @@ class Files(asyncssh.SFTPServer):
             opened = await self._context.downloads.begin(self.session, name, location)
         self._open.add(opened)
         return opened
+
+    @property
+    def max_handles(self) -> int:
+        """How many files and directories the client may have open in this session."""
+        return self._visit.limits.handles_per_session
+
+    def _refuse_more_handles(self) -> None:
+        if self.count_handles() >= self.max_handles:
+            self._visit.refused("handle refused", TOO_MANY_HANDLES)
+            raise TooManyHandles(f"the session has {self.max_handles} files and directories open")
 
     async def _open_for_writing(self, path: str, intent: OpenIntent) -> Upload:
         location = self._tree.resolve(path).file_location()
@@ -97,13 +113,19 @@ class Files(asyncssh.SFTPServer):
         opened = _opened(file_obj)
         if isinstance(opened, Upload):
             raise Unsupported("READ on a handle opened for writing")
-        return await opened.read(offset, size)
+        data = await opened.read(offset, size)
+        if rate := self._visit.allowance.downloads:
+            await rate.take(len(data))
+        return data
 
     @answered("WRITE")
     async def write(self, file_obj: object, offset: int, data: bytes) -> int:
         opened = _opened(file_obj)
         if isinstance(opened, Download):
             raise Unsupported("WRITE on a handle opened for reading")
+        if rate := self._visit.allowance.uploads:
+            # Little more is read meanwhile (lanes.py): the client's bytes stay in the network.
+            await rate.take(len(data))
         await opened.write(offset, data)
         return len(data)
 
@@ -111,33 +133,23 @@ class Files(asyncssh.SFTPServer):
 
     @answered("STAT")
     async def stat(self, path: bytes) -> SFTPAttrs:
-        return _attributes(await self._browsing.stat(self._path(path)))
+        return _attributes(await self._attributes.stat(self._path(path)))
 
     @answered("LSTAT")
     async def lstat(self, path: bytes) -> SFTPAttrs:
-        return _attributes(await self._browsing.stat(self._path(path)))
+        return _attributes(await self._attributes.stat(self._path(path)))
 
     @answered("FSTAT")
     async def fstat(self, file_obj: object) -> SFTPAttrs:
-        opened = _opened(file_obj)
-        if isinstance(opened, Upload):
-            return _file_attributes(opened.received_bytes, opened.record.started_at)
-        return _file_attributes(opened.stored.size, opened.stored.modified_at)
+        return _attributes(await self._attributes.stat_open(_opened(file_obj)))
 
     @answered("SETSTAT")
     async def setstat(self, path: bytes, attrs: SFTPAttrs) -> None:
-        self._refuse_setstat()
-        _refuse_resizing(attrs, (await self._browsing.stat(self._path(path))).size)
+        await self._attributes.set(self._path(path), _wanted(attrs))
 
     @answered("FSETSTAT")
     async def fsetstat(self, file_obj: object, attrs: SFTPAttrs) -> None:
-        self._refuse_setstat()
-        opened = _opened(file_obj)
-        _refuse_resizing(attrs, opened.received_bytes if isinstance(opened, Upload) else opened.stored.size)
-
-    def _refuse_setstat(self) -> None:
-        if self._context.behaviour.setstat == "refuse":
-            raise Unsupported("SETSTAT is refused by the preset", text="SETSTAT unsupported")
+        await self._attributes.set_open(_opened(file_obj), _wanted(attrs))
 
     # --- directories and names ------------------------------------------------------------
 
@@ -145,8 +157,16 @@ class Files(asyncssh.SFTPServer):
     async def realpath(self, path: bytes) -> bytes:
         return self._path(path).encode()
 
+    def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:
+        # Called for OPENDIR itself; what is returned is asked by each READDIR.
+        try:
+            self._refuse_more_handles()
+        except TooManyHandles as error:
+            raise as_sftp_error(error, "OPENDIR", self.session, (path,)) from None
+        return self._scan(path)
+
     @answered_stream("READDIR")
-    async def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:
+    async def _scan(self, path: bytes) -> AsyncIterator[SFTPName]:
         now = datetime.now(UTC)
         async for entry in self._browsing.list(self._path(path)):
             shown = longname(entry, now).encode()
@@ -172,6 +192,56 @@ class Files(asyncssh.SFTPServer):
     async def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
         await self._browsing.rename(self._path(oldpath), self._path(newpath), overwrite=True)
 
+    # --- extensions -----------------------------------------------------------------------
+
+    @answered("FSYNC")
+    async def fsync(self, file_obj: object) -> None:
+        opened = _opened(file_obj)
+        if isinstance(opened, Upload):
+            opened.check()
+
+    @answered("LSETSTAT")
+    async def lsetstat(self, path: bytes, attrs: SFTPAttrs) -> None:
+        await self._attributes.set(self._path(path), _wanted(attrs))
+
+    @answered("STATVFS")
+    async def statvfs(self, path: bytes) -> SFTPVFSAttrs:
+        await self._attributes.stat(self._path(path))  # of what is there, and no other
+        return _file_system()
+
+    @answered("FSTATVFS")
+    async def fstatvfs(self, file_obj: object) -> SFTPVFSAttrs:
+        _opened(file_obj)
+        return _file_system()
+
+    @answered("CHECK-FILE")
+    async def check_file(
+        self, subject: object, algorithms: list[bytes], start: int, length: int, block: int
+    ) -> bytes:
+        """Return the SHA-256 of a file that is named, or open for reading."""
+        if b"sha256" not in algorithms:
+            raise Unsupported(f"only sha256, not {algorithms[:9]!r}", text="Only sha256 is supported")
+        hashes = self._context.hashes
+        if isinstance(subject, bytes):
+            stored, digest = await hashes.at(self._tree.resolve(self._path(subject)).file_location())
+        elif isinstance(subject, Download):
+            stored, digest = subject.stored, await hashes.of(subject.stored)
+        else:
+            raise Unsupported("check-file of an upload", text="The file is still open for writing")
+        if not is_whole(stored.size, start, length, block):
+            raise Unsupported("check-file of a range", text="Only whole files can be checked")
+        return digest
+
+    def named(self, paths: Iterable[bytes]) -> list[str]:
+        """Return what these paths of a request are in the home, without those that can be no path."""
+        named = []
+        for path in paths:
+            try:
+                named.append(self._path(path))
+            except GatewayError:
+                continue  # whoever answers the request refuses it
+        return named
+
     def _path(self, path: bytes) -> str:
         return normalise(path, self._tree.start_directory)
 
@@ -182,18 +252,18 @@ def _opened(file_obj: object) -> Upload | Download:
     raise TypeError(f"not one of our handles: {type(file_obj).__name__}")
 
 
-def _refuse_resizing(attrs: SFTPAttrs, size: int) -> None:
-    # Times and permissions are accepted and not kept, which harms nobody. A size that is not the file's
-    # would be believed: `scp` and others send it before CLOSE, and theirs is right if the file is whole.
-    if attrs.size is not None and attrs.size != size:
-        raise Unsupported(f"SETSTAT to {attrs.size} bytes of {size}", text="SETSTAT unsupported")
+def _wanted(attrs: SFTPAttrs) -> WantedAttributes:
+    return WantedAttributes(attrs.size, attrs.mtime)
+
+
+def _file_system() -> SFTPVFSAttrs:
+    told = FileSystem()
+    size, count = (told.blocks,) * 3, (told.files,) * 3
+    return SFTPVFSAttrs(
+        told.block_bytes, told.block_bytes, *size, *count, flags=told.flags, namemax=told.name_bytes
+    )
 
 
 def _attributes(entry: Entry) -> SFTPAttrs:
     seconds = unix_seconds(entry.modified_at)
     return SFTPAttrs(size=entry.size, permissions=mode(entry), atime=seconds, mtime=seconds)
-
-
-def _file_attributes(size: int, modified_at: datetime | None) -> SFTPAttrs:
-    seconds = unix_seconds(modified_at)
-    return SFTPAttrs(size=size, permissions=FILE_MODE, atime=seconds, mtime=seconds)

@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import asyncssh
+import structlog
 
 from tidegate.core.errors import InvalidSettings
 from tidegate.core.limits import KIB, MIB
-from tidegate.faces.sftp.algorithms import algorithm_options
+from tidegate.faces.sftp.algorithms import Offer, host_key_pairs, offer_of
 from tidegate.faces.sftp.arrivals import Arrivals
 from tidegate.faces.sftp.auth import Connection
 from tidegate.faces.sftp.context import FaceContext
+from tidegate.faces.sftp.descriptors import make_room
+from tidegate.faces.sftp.group_exchange import ignore_deprecation, refuse_small_groups
+
+_log = structlog.get_logger("tidegate.sftp")
 
 # What a client may send unasked, a session: part of the memory formula in docs/memory.md.
 _WINDOW_BYTES = 2 * MIB
@@ -62,10 +67,17 @@ def read_host_keys(sources: Sequence[Path | bytes]) -> list[asyncssh.SSHKey]:
 def _read_host_key(file: Path) -> asyncssh.SSHKey:
     try:
         return asyncssh.read_private_key(file)
-    except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+    except OSError as error:
+        raise InvalidSettings(
+            f"host key {file}: {error.strerror or error}",
+            hint=f"make one: ssh-keygen -t ed25519 -N '' -f {shlex.quote(str(file))}",
+        ) from error
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        # Never the command that makes one: it would write over the key that partners know.
         raise InvalidSettings(
             f"host key {file}: {error}",
-            hint=f"make one: ssh-keygen -t ed25519 -N '' -f {shlex.quote(str(file))}",
+            hint="name the private half of a host key, without a passphrase; "
+            f"ssh-keygen -p -N '' -f {shlex.quote(str(file))} takes one off",
         ) from error
 
 
@@ -94,16 +106,22 @@ class SftpListener:
         """
         keys = read_host_keys(self.settings.host_keys)
         self.host_keys = [public_half(key) for key in keys]
+        offer = offer_of(self.context.behaviour.security_policy, self.settings.extra_algorithms)
+        pairs = host_key_pairs(keys, offer)
+        refuse_small_groups()
+        ignore_deprecation()
+        _tell(offer)
+        make_room(self.context.guard.places.limits.connections)
         networks, patience = self.settings.proxy_protocol_from, self.settings.proxy_protocol_timeout_seconds
-        self._arrivals = Arrivals(networks, patience) if networks else None
+        self._arrivals = Arrivals(networks, patience, self.context.guard.admits)
         try:
             self._acceptor = await asyncssh.listen(
                 self.settings.host,
                 self.settings.port,
-                # Whatever listens in asyncssh's stead is its "tunnel"; () is none.
-                tunnel=cast(Any, self._arrivals or ()),
-                server_host_keys=keys,
-                server_factory=lambda: Connection(self.context, self._connections),
+                # Whatever listens in asyncssh's stead is its "tunnel".
+                tunnel=cast(Any, self._arrivals),
+                server_host_keys=pairs,
+                server_factory=lambda: Connection(self.context, self._connections, offer),
                 server_version="tidegate",
                 login_timeout=self.settings.login_timeout_seconds,
                 keepalive_interval=_KEEPALIVE_SECONDS,
@@ -115,13 +133,13 @@ class SftpListener:
                 window=_WINDOW_BYTES,
                 max_pktsize=_PACKET_BYTES,
                 config=None,
-                **algorithm_options(self.settings.extra_algorithms),
+                **offer.options,
             )
         except OSError as error:
             raise InvalidSettings(
                 f"cannot listen for SFTP on {self.settings.host} port {self.settings.port}: "
-                f"{os.strerror(error.errno) if error.errno else error}",
-                hint="choose another with --sftp-port (0 takes a free one) or sftp.port",
+                f"{os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error}",
+                hint="choose another: sftp.port or sftp.host; for local, --sftp-port (0 takes a free one)",
             ) from error
         self.port = self._acceptor.get_port()
 
@@ -155,6 +173,16 @@ class SftpListener:
             await asyncio.gather(*(each.conn.wait_closed() for each in list(self._connections)))
         await self.context.ended()
         await self.context.uploads.all_ended()
+
+
+def _tell(offer: Offer) -> None:
+    _log.info("security policy", policy=offer.policy)
+    if offer.lacking:
+        _log.warning(
+            "algorithms of the security policy are not offered: the SSH library lacks them",
+            policy=offer.policy,
+            lacking=list(offer.lacking),
+        )
 
 
 async def _first_of(*waits: Coroutine[Any, Any, object], within: float) -> None:

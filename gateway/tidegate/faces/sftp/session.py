@@ -10,8 +10,8 @@ pin them, and docs/decisions/0003-endings-of-uploads.md tells the story.
    on `finally`.
 3. Replies are never waited for. So no request is taken up while earlier replies are still unsent.
 
-Only packet types listed here reach a handler: everything else is answered as unsupported, and no
-default of the library that would touch local files can be reached.
+Packets are looked at in requests.py. Only types listed in core/sftp_requests.py reach a handler: everything
+else is answered as unsupported, and no default of the library that would touch local files can be reached.
 """
 
 from __future__ import annotations
@@ -19,40 +19,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from asyncssh import constants as wire
-from asyncssh.sftp import SFTPServerHandler
 from asyncssh.stream import SSHReader, SSHServerStreamSession, SSHWriter
 
 from tidegate.core.paths import HomeTree
 from tidegate.core.sessions import Session
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.files import Files
-
-_ALWAYS: tuple[int | bytes, ...] = (
-    wire.FXP_OPEN,
-    wire.FXP_CLOSE,
-    wire.FXP_READ,
-    wire.FXP_WRITE,
-    wire.FXP_LSTAT,
-    wire.FXP_FSTAT,
-    wire.FXP_SETSTAT,
-    wire.FXP_FSETSTAT,
-    wire.FXP_OPENDIR,
-    wire.FXP_READDIR,
-    wire.FXP_REMOVE,
-    wire.FXP_MKDIR,
-    wire.FXP_RMDIR,
-    wire.FXP_REALPATH,
-    wire.FXP_STAT,
-    wire.FXP_RENAME,
-)
-# Extensions we know how to answer, by name; a preset offers some of them.
-_EXTENSIONS = {b"posix-rename@openssh.com": b"1", b"limits@openssh.com": b"1"}
-SFTP_VERSION = 3
+from tidegate.faces.sftp.limits import Visit
+from tidegate.faces.sftp.requests import Requests
 
 
-class Handler(SFTPServerHandler):
-    """asyncssh's request loop, with our endings and our back-pressure."""
+class Handler(Requests):
+    """The requests of one session, and who hears of them."""
 
     def __init__(
         self,
@@ -61,14 +39,11 @@ class Handler(SFTPServerHandler):
         writer: SSHWriter[bytes],
         context: FaceContext,
         may_write: asyncio.Event,
+        visit: Visit,
     ) -> None:
-        super().__init__(files, reader, writer, SFTP_VERSION)
-        offered = [name for name in context.behaviour.extensions if name in _EXTENSIONS]
-        self._extensions = [(name, _EXTENSIONS[name]) for name in offered]
-        handlers = SFTPServerHandler._packet_handlers  # noqa: SLF001 - see the head of this file
-        self._packet_handlers = {kind: handlers[kind] for kind in (*_ALWAYS, *offered)}
-        self._may_write = may_write
+        super().__init__(files, reader, writer, context.behaviour.extensions, may_write)
         self._answering = context.answering
+        self._visit = visit
 
     async def run(self) -> None:
         try:
@@ -78,33 +53,49 @@ class Handler(SFTPServerHandler):
             # uploads of its other sessions.
             await self._cleanup(None)
         finally:
-            self._answering.end(self)
+            self.all_answered()
 
-    async def recv_packet(self) -> Any:
-        self._answering.end(self)
-        if self._writer:
-            await self._writer.drain()
-        await self._may_write.wait()
-        packet = await super().recv_packet()
+    def taken_up(self) -> None:
         self._answering.begin(self)
-        return packet
+        self._visit.asked(self._files.session)
 
-    async def _cleanup(self, exc: Exception | None) -> None:
-        self._file_handles = {}
-        await super()._cleanup(exc)
+    def all_answered(self) -> None:
+        self._answering.end(self)
+        self._visit.answered(self._files.session)
+
+    def count_handles(self) -> int:
+        """Return how many files and directories the client has open."""
+        return len(self._file_handles) + len(self._dir_handles)
 
 
 class SftpSession(SSHServerStreamSession[bytes]):
     """A channel that can be asked for the subsystem `sftp` and nothing else."""
 
     def __init__(
-        self, context: FaceContext, session: Session, tree: HomeTree, may_write: asyncio.Event
+        self, context: FaceContext, session: Session, tree: HomeTree, may_write: asyncio.Event, visit: Visit
     ) -> None:
         super().__init__(None)
         self._context = context
         self._session = session
         self._tree = tree
         self._may_write = may_write
+        self._visit = visit
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._visit.end_session()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        self._visit.touch()
+        super().data_received(data, datatype)
+
+    def pause_writing(self) -> None:
+        self._visit.blocked(self._session)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._visit.unblocked(self._session)
+        super().resume_writing()
 
     def shell_requested(self) -> bool:
         return False
@@ -119,9 +110,10 @@ class SftpSession(SSHServerStreamSession[bytes]):
         channel: Any = self._chan
         channel.set_encoding(None)
         self._encoding = None
-        files = Files(channel, self._context, self._session, self._tree)
+        files = Files(channel, self._context, self._session, self._tree, self._visit)
         reader, writer = SSHReader[bytes](self, channel), SSHWriter[bytes](self, channel)
-        handler = Handler(files, reader, writer, self._context, self._may_write)
+        handler = Handler(files, reader, writer, self._context, self._may_write, self._visit)
+        files.count_handles = handler.count_handles
         connection: Any = self._conn
         connection.create_task(self._serve(handler, files), reader.logger)
 

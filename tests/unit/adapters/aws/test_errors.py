@@ -29,6 +29,22 @@ def answer(code: str, message: str = "why", operation: str = "PutObject", **more
     return ClientError({"Error": {"Code": code, "Message": message}, **more}, operation)
 
 
+PAGE = "<!DOCTYPE HTML>\n<html><body><h1>Error response</h1></body></html>"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [answer("501", PAGE, "DescribeTable"), ResponseParserError(f"invalid XML received: b'{PAGE}'")],
+    ids=["answer", "no XML"],
+)
+def test_a_web_page_is_not_repeated(error: Exception) -> None:
+    """Whoever mistook a web server for AWS reads that, and not the page."""
+    with pytest.raises(StoreUnavailable) as caught, translated():
+        raise error
+    assert caught.value.detail.endswith(": a web page, which is no answer of AWS's")
+    assert "html" not in caught.value.detail.lower()
+
+
 CODES: dict[type[GatewayError], str] = {
     NotFound: """
         404 405 MethodNotAllowed NoSuchKey NoSuchBucket NoSuchVersion NoSuchUpload NotFoundException
@@ -36,7 +52,8 @@ CODES: dict[type[GatewayError], str] = {
         """,
     AccessDenied: """
         403 AccessDenied AccessDeniedException KMS.AccessDeniedException KMS.DisabledException
-        KMS.NotFoundException InvalidAccessKeyId SignatureDoesNotMatch ExpiredToken
+        KMS.NotFoundException KMS.KMSInvalidStateException InvalidObjectState InvalidAccessKeyId
+        SignatureDoesNotMatch ExpiredToken
         """,
     ChangedMeanwhile: "412 PreconditionFailed ConditionalCheckFailedException",
     InvalidName: "KeyTooLongError InvalidBucketName",
