@@ -27,7 +27,7 @@ class Trap:
     _arrived: threading.Event = field(default_factory=threading.Event)
     _release: threading.Event = field(default_factory=threading.Event)
 
-    def wait(self, seconds: float = 20) -> str:
+    def wait(self, seconds: float = 60) -> str:
         """Return the subject once a gateway is held here."""
         if not self._arrived.wait(seconds):
             raise TimeoutError(f"no gateway reached {self.step}")
