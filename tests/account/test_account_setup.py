@@ -24,6 +24,8 @@ from tidegate.serving import verified
 from tidegate.settings import load
 from tidegate.settings.loader import LoadedSettings
 
+pytestmark = pytest.mark.lengthy
+
 PREFIX = "fresh"
 
 

@@ -64,6 +64,8 @@ def paste(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_what_is_printed_works_when_pasted(start: Callable[..., Any], tmp_path: Path, state: str) -> None:
     """The sftp line uploads and the next line finds the record, whatever the state directory is called."""
     running = start(state=state).ready()
+    # The ready file is for programs, and comes before what people read.
+    running.until(lambda: "Ctrl-C" in running.out)
     (tmp_path / "report.csv").write_text("a,b\n")
     (tmp_path / "batch").write_text("put report.csv\n")
     line = printed_command(running.out, "sftp")
@@ -187,6 +189,7 @@ def test_localstack_is_guessed_on_its_port(program: Callable[..., Any]) -> None:
     assert "taken (probably by LocalStack, whose usual port it is)" in said.err
 
 
+@pytest.mark.lengthy
 def test_what_a_killed_gateway_left_misleads_nobody(
     start: Callable[..., Any], tidegate: Callable[..., Any]
 ) -> None:

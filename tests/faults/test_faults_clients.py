@@ -224,6 +224,7 @@ async def test_client_and_gateway_are_killed_together(house: House, transfer_fam
     assert only_record(house, path)["Status"] == "ABANDONED"
 
 
+@pytest.mark.lengthy
 async def test_many_connections_come_and_vanish(house: House, partner_safe: Gateway) -> None:
     """Connections that drop at once, each with an open file, leave the gateway as it was."""
     for number in range(10):

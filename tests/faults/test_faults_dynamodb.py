@@ -198,6 +198,7 @@ async def test_the_sweep_meets_faults_itself(house: House, gateway: Gateway) -> 
 # --- away -------------------------------------------------------------------------------------
 
 
+@pytest.mark.lengthy
 async def test_an_outage_longer_than_a_lease_kills_nobody(house: House, gateway: Gateway) -> None:
     """DynamoDB is away for two leases while a client sends: nobody aborts it, and it is acknowledged."""
     house.gateway()  # two now watch each other

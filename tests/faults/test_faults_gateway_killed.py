@@ -12,7 +12,7 @@ SMALL = b"date;amount\n" * 1000
 LARGE = bytes(range(256)) * 4096 * 11  # 11 MiB: two parts and a rest
 
 STEPS_OF_A_SMALL_FILE = [
-    "start.before",
+    pytest.param("start.before", marks=pytest.mark.lengthy),
     "start.after",
     pytest.param("put.before", marks=pytest.mark.lengthy),
     "put.after",
@@ -23,7 +23,7 @@ STEPS_OF_A_LARGE_FILE = [
     pytest.param("create_multipart.before", marks=pytest.mark.lengthy),
     pytest.param("create_multipart.after", marks=pytest.mark.lengthy),
     pytest.param("set_upload_id.after", marks=pytest.mark.lengthy),
-    "upload_part.before",
+    pytest.param("upload_part.before", marks=pytest.mark.lengthy),
     pytest.param("upload_part.after", marks=pytest.mark.lengthy),
     pytest.param("finishing.before", marks=pytest.mark.lengthy),
     pytest.param("finishing.after", marks=pytest.mark.lengthy),

@@ -96,6 +96,7 @@ async def test_readiness_turns_before_the_drain(tmp_path: Path, packets: Callabl
         asked(port, "/live")
 
 
+@pytest.mark.lengthy
 def test_a_gateway_that_cannot_record_is_not_ready(tmp_path: Path) -> None:
     """Once its lease has run out; it is alive all the same, and a restart would mend nothing."""
     config = "health: {port: 0}\nsweep: {lease_seconds: 0.5}"

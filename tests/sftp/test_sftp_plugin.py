@@ -195,6 +195,7 @@ def pytest_sessionfinish():
     assert "dear: [] ours: ['tidegate', 'tidegate.testing', 'tidegate.testing.plugin']" in run.stdout
 
 
+@pytest.mark.lengthy
 def test_a_missing_extra_is_named_with_its_mend(tmp_path: Path) -> None:
     """The failure is one line that can be pasted, and no traceback."""
     (tmp_path / "conftest.py").write_text("import sys\nsys.modules['moto'] = None\n")
@@ -204,6 +205,7 @@ def test_a_missing_extra_is_named_with_its_mend(tmp_path: Path) -> None:
     assert "Traceback" not in run.stdout
 
 
+@pytest.mark.lengthy
 def test_a_gateway_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
     """Once, for all tests that wanted it."""
     sample = """
@@ -259,6 +261,7 @@ def listens(port: str) -> bool:
     return True
 
 
+@pytest.mark.lengthy
 def test_no_process_and_no_file_is_left_behind(tmp_path: Path) -> None:
     """Without pytest, and by a script that neither uses `with` nor comes to its end."""
     run = subprocess.run(
