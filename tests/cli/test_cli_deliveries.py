@@ -205,6 +205,7 @@ def test_discarded(
     assert deliveries(*words[1:]).code == 1, "an end is an end"
 
 
+@pytest.mark.lengthy
 def test_all_that_is_dead(
     die: Callable[[], dict[str, Any]],
     deliveries: Callable[..., Any],
@@ -231,6 +232,7 @@ def test_all_that_is_dead(
         gateway.until(lambda each=each: state(each)["Status"] == "DELIVERED")
 
 
+@pytest.mark.lengthy
 def test_at_a_terminal(
     die: Callable[[], dict[str, Any]],
     gateway: Any,

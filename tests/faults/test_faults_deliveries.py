@@ -95,6 +95,7 @@ async def test_a_worker_frozen_between_copy_and_settling(house: House) -> None:
 # --- what is there and what is not ----------------------------------------------------------
 
 
+@pytest.mark.lengthy
 async def test_the_destination_is_away_for_a_while(house: House) -> None:
     """What a missing bucket was owed is delivered once it is there again; the client never noticed."""
     [gateway] = await asyncio.to_thread(house.living, 1)

@@ -125,6 +125,7 @@ async def test_a_passing_fault_is_not_noticed(house: House, gateway: Gateway, ca
     await mend_and_check(house, gateway, [])
 
 
+@pytest.mark.lengthy
 async def test_the_record_answers_when_the_transaction_does_not(house: House, gateway: Gateway) -> None:
     """Every answer to the transaction is lost: the record is read back, and the client acknowledged."""
     house.proxy.on("dynamodb.TransactWriteItems", lose_answer)

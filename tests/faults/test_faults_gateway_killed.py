@@ -29,7 +29,7 @@ STEPS_OF_A_LARGE_FILE = [
     pytest.param("finishing.after", marks=pytest.mark.lengthy),
     pytest.param("complete_multipart.before", marks=pytest.mark.lengthy),
     "complete_multipart.after",
-    "complete.before",
+    pytest.param("complete.before", marks=pytest.mark.lengthy),
     "complete.after",
 ]
 
