@@ -34,10 +34,6 @@ class Shape:
 
     fields: str
 
-    @property
-    def is_on_handle(self) -> bool:
-        return self.fields.startswith("h")
-
 
 @dataclass(frozen=True, slots=True)
 class Packet:
