@@ -185,12 +185,13 @@ def _tell(options: LocalOptions, settings: Settings, ready: Ready, state: StateD
     # Beyond the ready file: what a command needs to act as this gateway would.
     sections = settings.model_dump(mode="json", include={"sweep", "deliveries"})
     state.describe({**ready.as_json(), **sections})
-    if options.ready_file:
-        # As open as the umask allows: it holds no secret, and others may wait for it.
-        replace_file(options.ready_file, as_text(ready.as_json()), 0o666)
     print(  # noqa: T201
         banner(ready, state.path, known_hosts, in_memory=options.named_endpoint is None), flush=True
     )
+    # Last, so that whoever waits for it finds all the rest said.
+    if options.ready_file:
+        # As open as the umask allows: it holds no secret, and others may wait for it.
+        replace_file(options.ready_file, as_text(ready.as_json()), 0o666)
 
 
 def _tell_of_waiting(gateway: Gateway, shutdown: ShutdownSettings) -> None:
