@@ -74,5 +74,5 @@ lock:  ## Write requirements/*.lock anew from pyproject.toml (needs uv; ARGS=--u
 	    --output-file requirements/real-s3-checksums.lock
 
 clean:  ## Remove .venv, caches, built packages and the local gateway's state
-	rm -rf .venv .tidegate dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .tidegate .clients dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

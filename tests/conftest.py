@@ -12,14 +12,21 @@ import os
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 _PROPERTY = "missing_client"  # travels with the report from an xdist worker to the controller
 
 
+# What scripts/install-clients puts there that is no program, and what it is.
+_PACKAGES = {"node-ssh2": Path(__file__).parent.parent / ".clients" / "node_modules" / "ssh2"}
+
+
 @cache
 def _is_there(program: str) -> bool:
+    if program in _PACKAGES:
+        return _PACKAGES[program].is_dir()
     if shutil.which(program) is None:
         return False
     if program == "curl":  # often built without SSH, as on macOS

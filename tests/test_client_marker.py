@@ -84,8 +84,8 @@ def _programs_named(source: str) -> set[str]:
 def test_every_client_the_tests_name_is_installed_by_the_script() -> None:
     """A program named by a test and forgotten in scripts/install-clients would fail CI for ever."""
     script = (ROOT / "scripts" / "install-clients").read_text()
-    table = re.search(r'^clients="\n(.*?)^"', script, re.MULTILINE | re.DOTALL)
-    assert table is not None, "scripts/install-clients no longer holds its table of clients"
-    installed = {line.split()[0] for line in table[1].splitlines()}
+    tables = re.findall(r'^(?:clients|node_packages)="\n(.*?)^"', script, re.MULTILINE | re.DOTALL)
+    assert len(tables) == 2, "scripts/install-clients no longer holds its two tables"
+    installed = {line.split()[0] for table in tables for line in table.splitlines()}
     named = set().union(*(_programs_named(path.read_text()) for path in (ROOT / "tests").rglob("*.py")))
     assert named <= installed, f"scripts/install-clients does not install {sorted(named - installed)}"

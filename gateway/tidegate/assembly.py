@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tidegate.backend import Backend, Keys, delivery_targets, delivery_worker, upload_routes
+from tidegate.backend import (
+    Backend,
+    Keys,
+    delivery_targets,
+    delivery_worker,
+    held_back,
+    kept_uploads,
+    upload_routes,
+)
 from tidegate.core.behaviour import Behaviour
 from tidegate.core.deliveries import DeliveryTarget
 from tidegate.core.errors import GatewayError
+from tidegate.core.holding import Holding
 from tidegate.core.ids import new_gateway_id
+from tidegate.core.objects import Location
 from tidegate.core.parts import PartSchedule
 from tidegate.core.paths import HomeTree
 from tidegate.core.sessions import Session
@@ -23,8 +33,10 @@ from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.limits import FaceLimits, Guard
 from tidegate.services.browsing import Browsing
 from tidegate.services.buffers import BufferBudget
+from tidegate.services.directory_renames import DirectoryRules
 from tidegate.services.downloads import Downloads
 from tidegate.services.hashes import Hashes
+from tidegate.services.held import Held
 from tidegate.services.intake import Backends, Landing, Uploads
 from tidegate.services.leases import Lease
 from tidegate.services.logins import Logins
@@ -64,8 +76,20 @@ class Gateway:
             backend.leases, backend.clock, server_id, self.gateway_id, settings.sweep.lease_seconds
         )
         self.routes = upload_routes(settings, keys)
-        self.renames = Renames(self._backends(), backend.log, self.routes)
-        self.uploads = self._uploads(behaviour, Landing(self.routes, targets))
+        self.kept = kept_uploads(backend, behaviour, self.gateway_id)
+        self.suspects = held_back(backend, server_id, self.gateway_id, self.routes, targets, self.worker.wake)
+        self.held = Held(backend.store, backend.log, backend.log, backend.clock)
+        holding = Holding(behaviour.temporary_names, settings.deliveries.hold_seconds)
+        self.renames = Renames(
+            self._backends(),
+            backend.log,
+            self.routes,
+            self.held,
+            holding=holding,
+            directories=DirectoryRules(behaviour.rename_directories, self._is_open_below),
+            on_owed=self.worker.wake,
+        )
+        self.uploads = self._uploads(behaviour, Landing(self.routes, targets, holding))
         self.downloads = self._downloads()
         self.listener = self._listener(behaviour, host_keys)
         self.sweeper = self._sweeper(targets)
@@ -144,9 +168,13 @@ class Gateway:
     async def settled(self) -> None:
         """Return when nothing is left to be written behind a client's back."""
         await self.renames.ended()
+        await self.suspects.ended()
         await self.refusals.said()
         await self.logins.recorded()
         await self.downloads.recorded()
+
+    def _is_open_below(self, prefix: Location) -> bool:
+        return self.uploads.is_open_below(prefix)
 
     def _downloads(self) -> Downloads:
         backend, wanted = self.backend, self.backend.settings.downloads
@@ -219,18 +247,29 @@ class Gateway:
             store=backend.store,
             log=backend.log,
             rename_log=backend.log,
+            kept_log=backend.log,
             renames=self.renames,
             clock=backend.clock,
             lease=self.lease,
             targets=targets,
             is_open_here=self.uploads.has,
             on_owed=self.worker.wake,
+            kept=self.kept,
+            suspects=self.suspects,
         )
         return Sweeper(sweep, backend.settings.sweep.interval_seconds)
 
     def _backends(self) -> Backends:
         backend = self.backend
-        return Backends(backend.store, backend.log, backend.clock, self.gateway_id, self.lease.is_fresh)
+        return Backends(
+            backend.store,
+            backend.log,
+            backend.clock,
+            self.gateway_id,
+            self.lease.is_fresh,
+            self.kept,
+            self.suspects,
+        )
 
     def _uploads(self, behaviour: Behaviour, landing: Landing) -> Uploads:
         wanted = self.backend.settings.uploads
@@ -247,6 +286,7 @@ class Gateway:
                 parallel_parts=wanted.parallel_parts,
                 store_partial=behaviour.dropped_upload == "store_partial",
                 max_file_bytes=self.backend.settings.limits.max_file_bytes,
+                resume=behaviour.resume,
             ),
             landing,
             one_writer=behaviour.one_writer,

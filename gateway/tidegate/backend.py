@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from tidegate.adapters.aws.clients import AwsClients, AwsEndpoint
 from tidegate.adapters.aws.directory import DynamoUserDirectory
@@ -12,12 +14,16 @@ from tidegate.adapters.aws.provision import Provisioner
 from tidegate.adapters.aws.s3 import S3ObjectStore
 from tidegate.adapters.aws.transfer_log import DynamoTransferLog
 from tidegate.adapters.clock import SystemClock
+from tidegate.core.behaviour import Behaviour
 from tidegate.core.deliveries import DeliveryTarget
 from tidegate.core.ids import GatewayId
 from tidegate.core.objects import Storage
 from tidegate.core.routes import Route, Routes
+from tidegate.services.decisions import Decisions
 from tidegate.services.deliveries import DeliverySettings, DeliveryWorker
 from tidegate.services.host_keys import HostKeyRing
+from tidegate.services.kept_uploads import KeptUploads
+from tidegate.services.suspects import Suspects
 from tidegate.services.users import Users
 from tidegate.settings.model import Settings
 
@@ -98,11 +104,20 @@ def upload_routes(settings: Settings, keys: Keys) -> Routes:
                     keys.routes[route.name] or keys.landing, route.storage_class, tuple(route.tags.items())
                 ),
                 deliver_to=route.deliver_to,
+                accept=route.accept.rules(),
             )
             for route in settings.routes
         ),
         otherwise=Storage(keys.landing),
     )
+
+
+def kept_uploads(backend: Backend, behaviour: Behaviour, gateway_id: GatewayId) -> KeptUploads | None:
+    """Return what keeps dropped uploads in the name of `gateway_id`; None where they are not kept."""
+    if behaviour.dropped_upload != "keep":
+        return None
+    keep_for = timedelta(seconds=backend.settings.uploads.keep_dropped_seconds)
+    return KeptUploads(backend.store, backend.log, backend.log, backend.clock, gateway_id, keep_for)
 
 
 def delivery_worker(
@@ -124,6 +139,23 @@ def delivery_worker(
             concurrency=wanted.concurrency,
         ),
     )
+
+
+def file_decisions(backend: Backend, targets: tuple[DeliveryTarget, ...]) -> Decisions:
+    """Return who decides about files that are held back."""
+    return Decisions(backend.store, backend.log, backend.log, backend.clock, targets)
+
+
+def held_back(
+    backend: Backend,
+    server_id: str,
+    gateway_id: GatewayId,
+    routes: Routes,
+    targets: tuple[DeliveryTarget, ...],
+    on_owed: Callable[[], None] = lambda: None,
+) -> Suspects:
+    """Return who judges files by the rules of their routes, in the name of `gateway_id`."""
+    return Suspects(file_decisions(backend, targets), routes, server_id, gateway_id, on_owed)
 
 
 async def resolve_keys(backend: Backend, *, create: bool) -> Keys:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tidegate.core.errors import InvalidKey, InvalidSettings
-from tidegate.core.paths import home_from_target
 from tidegate.core.public_keys import parse_public_key
 from tidegate.services.users import WantedUser
 from tidegate.settings.model import Settings
-from tidegate.settings.sections import PartnerSettings
+from tidegate.settings.partners import PartnerSettings
 
 # Anything longer is no key; a whole disk must not be read to find out.
 _MAX_BYTES = 64 * 1024
@@ -23,7 +22,7 @@ def wanted_users(settings: Settings, source: str) -> list[WantedUser]:
         InvalidSettings: A key or key file cannot be used; names partner and place.
     """
     return [
-        WantedUser(partner.name, home_from_target(settings.home_of(partner)), _keys(partner, source))
+        WantedUser(partner.name, settings.home_of(partner), _keys(partner, source))
         for partner in settings.partners
     ]
 

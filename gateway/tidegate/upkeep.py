@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 
-from tidegate.backend import Backend, Keys, delivery_targets, upload_routes
+from tidegate.backend import Backend, Keys, delivery_targets, held_back, kept_uploads, upload_routes
 from tidegate.core.ids import made_at_ms, new_gateway_id
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS
+from tidegate.services.held import Held
 from tidegate.services.intake import Backends
+from tidegate.services.kept_uploads import KeptUploads
 from tidegate.services.leases import Lease
 from tidegate.services.renames import Renames
 from tidegate.services.sweep import Sweep, Swept
+from tidegate.settings.presets import behaviour_of
 
 # How often the leases are looked at while one is watched out: first, last, and in between.
 _LOOKS = 4
@@ -61,24 +64,54 @@ async def sweep_once(
     """
     settings = backend.settings.sweep
     lease = Lease(backend.leases, backend.clock, server_id, new_gateway_id(), settings.lease_seconds)
-    backends = Backends(backend.store, backend.log, backend.clock, lease.gateway_id, lease.is_fresh)
+    routes, targets = upload_routes(backend.settings, keys), delivery_targets(backend.settings, keys)
+    suspects = held_back(backend, server_id, lease.gateway_id, routes, targets)
+    backends = Backends(
+        backend.store, backend.log, backend.clock, lease.gateway_id, lease.is_fresh, suspects=suspects
+    )
     sweeping = Sweep(
         store=backend.store,
         log=backend.log,
         rename_log=backend.log,
-        renames=Renames(backends, backend.log, upload_routes(backend.settings, keys)),
+        renames=Renames(
+            backends,
+            backend.log,
+            routes,
+            Held(backend.store, backend.log, backend.log, backend.clock),
+        ),
         clock=backend.clock,
         lease=lease,
-        targets=delivery_targets(backend.settings, keys),
+        targets=targets,
         is_open_here=lambda _: False,
         on_owed=lambda: None,
         with_renames=with_renames,
+        kept_log=backend.log,
+        kept=_kept(backend, lease),
+        suspects=suspects,
     )
     try:
         await _watch(lease, sweeping)
         return await sweeping.run_once(dry_run=dry_run)
     finally:
+        await suspects.ended()
         await lease.forget(lease.gateway_id)
+
+
+async def look_at_waiting(backend: Backend, server_id: str, keys: Keys) -> int:
+    """
+    Judge again the files that wait for a sidecar and are due; return how many were released.
+
+    Nobody need be watched for that. Nothing is asked where no route waits for sidecars.
+    """
+    if not any(route.accept.sidecar for route in backend.settings.routes):
+        return 0
+    routes, targets = upload_routes(backend.settings, keys), delivery_targets(backend.settings, keys)
+    return await held_back(backend, server_id, new_gateway_id(), routes, targets).look_at_due()
+
+
+def _kept(backend: Backend, lease: Lease) -> KeptUploads | None:
+    preset = backend.settings.preset
+    return kept_uploads(backend, behaviour_of(backend.settings, preset), lease.gateway_id) if preset else None
 
 
 async def _watch(lease: Lease, sweeping: Sweep) -> None:

@@ -98,7 +98,8 @@ class Runtime:
 def landing_buckets(settings: Settings) -> frozenset[str]:
     """Return the buckets that uploads land in, as far as the configuration tells."""
     routes = {route.bucket for route in settings.routes if route.bucket}
-    homes = {settings.home_of(partner).split("/")[1] for partner in settings.partners}
+    targets = [target for partner in settings.partners for target in settings.home_of(partner).targets]
+    homes = {target.split("/")[1] for target in targets}
     return frozenset({settings.landing.bucket} | routes | homes)
 
 

@@ -12,7 +12,7 @@ import asyncio
 import structlog
 
 from tidegate.core.errors import AccessDenied, InvalidSettings
-from tidegate.upkeep import open_count, sweep_once, watching_seconds
+from tidegate.upkeep import look_at_waiting, open_count, sweep_once, watching_seconds
 from tidegate_handlers.runtime import Context, Runtime, runtime, seconds_left
 
 _log = structlog.get_logger("tidegate.handlers")
@@ -44,10 +44,11 @@ async def sweep(owned: Runtime, context: Context) -> dict[str, int]:
             "server_id is not set", hint="a sweep is for the gateways of one server: name it"
         )
     attempted = await _pay(owned, context)
+    released = await _look(owned, server_id, context)
     swept = await _sweep(owned, server_id, context)
-    if swept:
+    if released or swept:
         attempted += await _pay(owned, context)
-    _log.info("swept all", attempted=attempted, swept=swept)
+    _log.info("swept all", attempted=attempted, swept=swept, released=released)
     return {"attempted": attempted, "swept": swept}
 
 
@@ -68,6 +69,21 @@ async def _pay(owned: Runtime, context: Context) -> int:
     except TimeoutError:
         _log.warning("deliveries left for later", reason="the time of this invocation has run out")
     return attempted
+
+
+async def _look(owned: Runtime, server_id: str, context: Context) -> int:
+    """Release what waited for a sidecar that has come."""
+    if not any(route.accept.sidecar for route in owned.settings.routes):
+        return 0
+    try:
+        async with asyncio.timeout(seconds_left(context)):
+            return await look_at_waiting(owned.backend, server_id, await owned.keys())
+    except TimeoutError:
+        _log.warning("not all looked at", reason="the time of this invocation has run out")
+    except AccessDenied as error:
+        # Gateways look, too.
+        _log.warning("not looked at", reason=str(error))
+    return 0
 
 
 async def _sweep(owned: Runtime, server_id: str, context: Context) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tidegate.cli.output import at
-from tidegate.core.users import SshPublicKey, User
+from tidegate.core.users import Mapping, SshPublicKey, User
 
+MAPPING_COLUMNS = ["Entry", "Target", "Type"]
 KEY_COLUMNS = ["SshPublicKeyId", "Fingerprint", "Algorithm", "Comment", "DateImported"]
 
 
@@ -16,10 +17,17 @@ def user_members(user: User) -> dict[str, Any]:
         "UserName": user.user_name,
         "HomeDirectoryType": user.home.type.value,
         "HomeDirectory": user.home.target,
+        "HomeDirectoryMappings": [mapping_members(each) for each in user.home.mappings],
+        "StartDirectory": user.home.directory,
         "ServerId": user.server_id,
         "CreatedAt": at(user.created_at),
         "Keys": [key_members(key) for key in user.keys],
     }
+
+
+def mapping_members(mapping: Mapping) -> dict[str, Any]:
+    """Return one entry of a home, by `MAPPING_COLUMNS`."""
+    return {"Entry": mapping.entry, "Target": mapping.target, "Type": mapping.type.value}
 
 
 def key_members(key: SshPublicKey) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -11,12 +12,13 @@ from tidegate.cli.kinds import partner_name
 from tidegate.cli.output import output_option, print_json, print_members, print_rows
 from tidegate.cli.target import Target, announce, server_id_of, target_options, with_backend, with_users
 from tidegate.core.errors import GatewayError
+from tidegate.core.homes import for_user
 from tidegate.core.host_keys import HostKey, active
-from tidegate.core.paths import home_from_target
-from tidegate.core.users import User
+from tidegate.core.users import Home, User
 from tidegate.services.users import Users
 from tidegate_keys.for_partner import for_partner_text
-from tidegate_keys.members import KEY_COLUMNS, user_members
+from tidegate_keys.homes import home_options, wanted_home
+from tidegate_keys.members import KEY_COLUMNS, MAPPING_COLUMNS, user_members
 from tidegate_keys.pasting import read_key
 
 
@@ -28,26 +30,26 @@ def partners() -> None:
 @partners.command(short_help="Add a partner.")
 @target_options
 @click.argument("name", type=partner_name)
-@click.option("--home", metavar="/BUCKET/PREFIX", help="Where its files go.  [default: /LANDING BUCKET/NAME]")
+@home_options
 @click.option(
     "--key", "files", metavar="FILE", multiple=True, help="Public key file; - is standard input. Repeatable."
 )
-def add(target: Target, name: str, home: str | None, files: tuple[str, ...]) -> None:
+def add(target: Target, name: str, files: tuple[str, ...], **home: Any) -> None:
     """Add the partner NAME: 3 to 100 letters, digits, _ . @ or -."""
-    wanted = home_from_target(f"/{target.settings.landing.bucket}/{name}" if home is None else home)
+    wanted = wanted_home(f"/{target.settings.landing.bucket}/{name}", **home)
     pasted = [read_key(file) for file in files]
     announce(target)
 
-    async def work(backend: Backend) -> tuple[User, bool]:
+    async def work(backend: Backend) -> tuple[User, list[str]]:
         users = backend.users(await server_id_of(target, backend))
         added = await users.add(name, wanted, pasted)
-        return added, await _is_missing(backend, _bucket(added))
+        return added, [bucket for bucket in _buckets(added) if await _is_missing(backend, bucket)]
 
-    added, bucket_is_missing = with_backend(target, work)
+    added, missing_buckets = with_backend(target, work)
     count = len(added.keys)
-    click.echo(f"added {name}, home {added.home.target}, {count} {'key' if count == 1 else 'keys'}")
-    if bucket_is_missing:
-        click.echo(f"there is no bucket {_bucket(added)} yet: uploads fail until there is", err=True)
+    click.echo(f"added {name}, home {added.home}, {count} {'key' if count == 1 else 'keys'}")
+    for bucket in missing_buckets:
+        click.echo(f"there is no bucket {bucket} yet: uploads fail until there is", err=True)
     if not added.keys:
         click.echo(f"nobody can log in yet: {target.command(f'keys add {name} --key FILE')}", err=True)
 
@@ -61,10 +63,12 @@ def list_partners(target: Target, output: str) -> None:
     async def work(users: Users) -> list[User]:
         return await users.all()
 
-    rows = [user_members(user) for user in with_users(target, work)]
-    columns = ["UserName", "HomeDirectory", "Keys", "CreatedAt"]
-    shown = [{**row, "Keys": len(row["Keys"])} for row in rows] if output == "table" else rows
-    print_rows(shown, columns, output, "no partners")
+    users = with_users(target, work)
+    rows = [user_members(user) for user in users]
+    if output == "table":
+        said = [{"HomeDirectory": str(user.home), "Keys": len(user.keys)} for user in users]
+        rows = [row | short for row, short in zip(rows, said, strict=True)]
+    print_rows(rows, ["UserName", "HomeDirectory", "Keys", "CreatedAt"], output, "no partners")
 
 
 @partners.command(short_help="Show a partner and its keys.")
@@ -86,8 +90,12 @@ def show(target: Target, name: str, for_partner: bool, output: str) -> None:
     elif output == "json":
         print_json(members)
     else:
-        print_members({**members, "Keys": None})
+        mappings = members["HomeDirectoryMappings"]
+        print_members({**members, "Keys": None, "HomeDirectoryMappings": None})
         click.echo()
+        if user.home != Home.chroot(user.home.target) and mappings:
+            print_rows(mappings, MAPPING_COLUMNS, output, "no mappings")
+            click.echo()
         print_rows(members["Keys"], KEY_COLUMNS, output, "no keys")
 
 
@@ -113,8 +121,9 @@ def remove(target: Target, name: str) -> None:
     click.echo(f"removed {name}; its files and records stay")
 
 
-def _bucket(user: User) -> str:
-    return user.home.target.split("/")[1]
+def _buckets(user: User) -> list[str]:
+    # As stored: the variable may stand in a bucket's name.
+    return sorted({target.split("/")[1] for target in for_user(user.home, user.user_name).targets})
 
 
 async def _is_missing(backend: Backend, bucket: str) -> bool:

@@ -127,8 +127,9 @@ def test_homes_in_another_gateways_bucket_are_refused(on: Callable[..., Any], tm
     assert "zeta has no home, and would get one in another-landing" in said.err
     assert "extend" in said.err
     assert fingerprints(on) == before
-    (tmp_path / "lost.yaml").write_text(elsewhere + "    home: /tidegate-landing/zeta\n")
-    assert on("apply", "lost.yaml", "--dry-run").code == 0
+    for named in ("home: /tidegate-landing/zeta", "mappings: [{entry: /in, target: /tidegate-landing/zeta}]"):
+        (tmp_path / "lost.yaml").write_text(f"{elsewhere}    {named}\n")
+        assert on("apply", "lost.yaml", "--dry-run").code == 0
 
 
 def test_standard_input_is_read_once(program: Callable[..., Any]) -> None:
@@ -136,3 +137,29 @@ def test_standard_input_is_read_once(program: Callable[..., Any]) -> None:
     said = program("apply", "-", "--config", "-")
     assert (said.code, said.out) == (2, "")
     assert "standard input cannot be both" in said.err
+
+
+def test_homes_of_several_entries_are_put_into_force(on: Callable[..., Any], tmp_path: Path) -> None:
+    """Entries, their types and the start are the home's; each change of them is told, and made once."""
+    text = f"""\
+partners:
+  - name: several
+    keys: [{OLD}]
+    directory: /in
+    mappings:
+      - {{entry: /in, target: "/tidegate-landing/${{transfer:UserName}}/in"}}
+      - {{entry: /readme.txt, target: /shared/readme.txt, type: FILE}}
+"""
+    file = tmp_path / "several.yaml"
+    file.write_text(text)
+    [row, _] = on("apply", str(file), "--output", "json").json
+    home = "/in = /tidegate-landing/several/in, /readme.txt = /shared/readme.txt"
+    assert row["What"] == f"partner with home {home} (FILE), starting in /in"
+    shown = on("partners", "show", "several", "--output", "json").json
+    assert [each["Type"] for each in shown["HomeDirectoryMappings"]] == ["DIRECTORY", "FILE"]
+    assert shown["StartDirectory"] == "/in"
+    assert on("apply", str(file)).out == "nothing to change\n"
+
+    file.write_text(text.replace(", type: FILE", ""))
+    [row] = on("apply", str(file), "--output", "json").json
+    assert row["What"] == f"home {home} (FILE), starting in /in to {home}, starting in /in"

@@ -37,6 +37,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, local_run: Any) -> Iterato
     """A local gateway that gives up after one attempt, and delivers to two buckets."""
     folder = tmp_path_factory.mktemp("gives-up")
     config = {
+        "behaviour": {"temporary_names": ["*.tmp"]},
         "deliveries": {
             "targets": [
                 {"name": "private", "bucket": "tidegate-private"},
@@ -44,7 +45,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, local_run: Any) -> Iterato
             ],
             "max_attempts": 1,
             "poll_interval_seconds": 0.5,
-        }
+        },
     }
     (folder / "gateway.yaml").write_text(json.dumps(config))
     running = local_run(folder, "--config", "gateway.yaml")
@@ -132,6 +133,32 @@ def state(records: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 def lines_of_the_log(said: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in said.err.splitlines() if line.startswith("{")]
+
+
+def test_held_found_discarded_released(
+    gateway: Any, deliveries: Callable[..., Any], rows: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """What is HELD for a temporary name is listed, given up, or delivered under that name without waiting."""
+    name = f"in/{next(NUMBERS)}.tmp"
+    gateway.upload(b"a,b\n", name)
+    vault, private = sorted(rows("--status", "HELD"), key=lambda row: row["Target"], reverse=True)
+    assert {row["Status"] for row in (vault, private)} == {"HELD"}
+    assert private["ObjectKey"].endswith(name)
+    assert rows("--status", "PENDING") == rows() == []
+    deliveries("discard", vault["LogID"], "--target", "vault", "--reason", "not wanted")
+    assert "replayed 1" in deliveries("replay", private["LogID"]).err
+    gateway.until(
+        lambda: [
+            each
+            for each in gateway.events
+            if each["event"] == "delivery attempted"
+            and each["status"] == "DELIVERED"
+            and each["object"].endswith(name)
+        ]
+    )
+    assert rows("--status", "HELD") == []
+    refused = deliveries("replay", private["LogID"])
+    assert "only what is DEAD or HELD can be replayed" in refused.err
 
 
 def test_given_up_found_replayed_delivered(

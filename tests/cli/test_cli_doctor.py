@@ -102,10 +102,11 @@ DENIALS = [
         "kms.Decrypt": (f"{KEY}: encrypt, decrypt", "kms:Decrypt"),
         "dynamodb.DescribeTable": (TRANSFERS, "tidegate setup --config"),
     },
+    {"s3.ListParts": (f"{BUCKET}: list parts", "s3:ListMultipartUploadParts")},
 ]
 
 
-@pytest.mark.parametrize("denied", DENIALS, ids=["reading", "writing"])
+@pytest.mark.parametrize("denied", DENIALS, ids=["reading", "writing", "parts"])
 def test_what_is_not_allowed_is_named(
     examine: Callable[..., Any], proxy: FaultProxy, denied: dict[str, tuple[str, str]]
 ) -> None:

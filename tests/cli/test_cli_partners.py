@@ -14,10 +14,11 @@ import asyncssh
 import pytest
 
 from tidegate.cli.target import Target
-from tidegate.core.errors import InvalidSettings
-from tidegate.core.users import Home, User
+from tidegate.core.errors import InvalidName, InvalidSettings, Misuse
+from tidegate.core.users import Home, HomeDirectoryType, Mapping, User
 from tidegate.settings import Settings
 from tidegate_keys.for_partner import for_partner_text
+from tidegate_keys.homes import wanted_home
 
 NAMES = (f"partner-{number}" for number in itertools.count())
 
@@ -150,13 +151,81 @@ def test_a_partner_is_shown(
         "UserName",
         "HomeDirectoryType",
         "HomeDirectory",
+        "HomeDirectoryMappings",
+        "StartDirectory",
         "ServerId",
         "CreatedAt",
         "Keys",
     ]
     assert list(shown["Keys"][0]) == ["SshPublicKeyId", "Fingerprint", "Algorithm", "Comment", "DateImported"]
     assert shown["Keys"][0]["Comment"] == "someone@example.com"
+    assert shown["HomeDirectoryMappings"] == [
+        {"Entry": "/", "Target": "/tidegate-landing/in", "Type": "DIRECTORY"}
+    ]
     assert shown in on("partners", "list", "--output", "json").json
+
+
+def test_a_home_of_several_entries_is_shown(on: Callable[..., Any], name: str) -> None:
+    """What stands at each entry is told, for people in a table of its own."""
+    said = on(
+        *("partners", "add", name, "--map", "/in=/tidegate-landing/in", "--directory", "/in"),
+        *("--map-file", "/readme.txt=/other-bucket/readme.txt"),
+    )
+    assert "there is no bucket other-bucket yet" in said.err
+    assert "there is no bucket tidegate-landing" not in said.err
+    rows = [line.split() for line in on("partners", "show", name).out.splitlines()]
+    assert ["Entry", "Target", "Type"] in rows
+    assert ["/in", "/tidegate-landing/in", "DIRECTORY"] in rows
+    assert ["/readme.txt", "/other-bucket/readme.txt", "FILE"] in rows
+    assert ["StartDirectory", "/in"] in rows
+    home = "/in = /tidegate-landing/in, /readme.txt = /other-bucket/readme.txt (FILE), starting in /in"
+    assert any(home in row for row in on("partners", "list").rows)
+
+
+DEFAULT = {"home": None, "path_home": False, "directories": (), "mapped_files": (), "directory": "/"}
+
+
+def test_the_options_of_a_home() -> None:
+    """Each option says a part of it; without any it is the default."""
+    chroot = Mapping("/", "/landing/acme")
+    for options, expected in (
+        ({}, Home.chroot("/landing/acme")),
+        ({"home": "/b-1/x"}, Home.chroot("/b-1/x")),
+        ({"path_home": True}, Home(HomeDirectoryType.PATH, "/landing/acme")),
+        ({"directory": "/in"}, Home(HomeDirectoryType.LOGICAL, "/in", (chroot,))),
+        (
+            {"directories": ("/a=b=/b-1/x=/y",)},
+            Home(HomeDirectoryType.LOGICAL, "/", (Mapping("/a=b", "/b-1/x=/y"),)),
+        ),
+    ):
+        assert wanted_home("/landing/acme", **(DEFAULT | options)) == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"home": "/b-1", "directories": ("/in=/b-1",)},
+        {"path_home": True, "mapped_files": ("/f=/b-1/f",)},
+        {"path_home": True, "directory": "/in"},
+        {"directories": ("/in",)},
+        {"directories": ("/in=b-1",)},
+    ],
+)
+def test_options_of_a_home_that_exclude_each_other(options: dict[str, Any]) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(Misuse) as caught:
+        wanted_home("/landing/acme", **(DEFAULT | options))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"directories": ("/in=/b-1", "/in/x=/b-1")}, {"mapped_files": ("/f=/b-1",)}, {"directory": "in"}],
+)
+def test_homes_that_cannot_be(options: dict[str, Any]) -> None:
+    """They are checked before the directory is asked for anything."""
+    with pytest.raises(InvalidName):
+        wanted_home("/landing/acme", **(DEFAULT | options))
 
 
 def test_a_removed_partner_cannot_log_in(

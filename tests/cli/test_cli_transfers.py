@@ -47,6 +47,8 @@ MEMBERS = [
     "DeliveryTargets",
     "GatewayId",
     "Error",
+    "DecidedBy",
+    "Decision",
 ]
 DELIVERY_MEMBERS = [
     "Target",

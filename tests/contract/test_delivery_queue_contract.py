@@ -82,9 +82,9 @@ class TestDue:
         """An upload under way is no delivery that is due."""
         assert await log.due(shard_of(started.log_id), now + LEASE) == []
 
-    @pytest.mark.parametrize("status", [S.HELD, S.SUPERSEDED, S.DISCARDED])
+    @pytest.mark.parametrize("status", [S.SUPERSEDED, S.DISCARDED])
     async def test_shows_no_others(self, log, owing, now, status):
-        """Only a PENDING delivery is due, and to be had."""
+        """A delivery that has ended is not due, and not to be had."""
         (delivery,) = await owing(archive={"status": status})
         assert await due_items(log, delivery, now + LEASE) == []
         assert await log.claim(delivery.log_id, "archive", ALICE, now + LEASE, now + 2 * LEASE) is None
@@ -341,9 +341,9 @@ class TestReplay:
         outcomes = await asyncio.gather(*attempts, return_exceptions=True)
         assert sorted(type(each).__name__ for each in outcomes) == ["ChangedMeanwhile"] * 4 + ["Delivery"]
 
-    @pytest.mark.parametrize("status", [S.PENDING, S.HELD, S.DELIVERED, S.SUPERSEDED, S.DISCARDED])
-    async def test_only_what_is_dead(self, log, owing, now, status):
-        """Nothing but a DEAD delivery can be replayed."""
+    @pytest.mark.parametrize("status", [S.PENDING, S.DELIVERED, S.SUPERSEDED, S.DISCARDED])
+    async def test_only_what_is_dead_or_held(self, log, owing, now, status):
+        """Nothing but a DEAD or HELD delivery can be replayed."""
         (delivery,) = await owing(archive={"status": status})
         with pytest.raises(ChangedMeanwhile):
             await log.replay(delivery.log_id, "archive", now + LEASE)

@@ -149,6 +149,56 @@ class TestMultipart:
         await store.abort_multipart(location, second)
         assert await store.unfinished(location) == []
 
+    async def test_parts(self, store, upload, bucket):
+        """The parts of an upload by number, with their sizes and young; replaced ones as they are now."""
+        location, upload_id, receipts = await upload(bucket, "key", [FULL_PART, b"last"])
+        parts = await store.parts(location, upload_id)
+        assert [(part.receipt.number, part.receipt.etag, part.size) for part in parts] == [
+            (1, receipts[0].etag, len(FULL_PART)),
+            (2, receipts[1].etag, 4),
+        ]
+        assert all(-2 < part.age_seconds < 600 for part in parts)
+        # What is not said of them is left out, and otherwise true: moto does not say it.
+        assert {part.receipt.crc32 for part in parts} <= {None, crc32(FULL_PART), crc32(b"last")}
+        again = await store.upload_part(location, upload_id, 2, b"changed", crc32(b"changed"))
+        assert (await store.parts(location, upload_id))[1].receipt.etag == again.etag
+
+    async def test_no_parts(self, store, bucket):
+        """An upload that was begun and no more has none."""
+        location = Location(bucket, "key")
+        upload_id = await store.create_multipart(NewObject(location, None, {}))
+        assert await store.parts(location, upload_id) == []
+
+    @memory_only
+    async def test_parts_of_an_unknown_upload(self, store, bucket):
+        """They are NotFound, not none. Memory only: moto answers 500."""
+        with pytest.raises(NotFound):
+            await store.parts(Location(bucket, "key"), UNKNOWN_UPLOAD)
+
+    async def test_a_copied_part(self, store, put, bucket):
+        """A range of a stored version becomes a part, and the object is made of it and of what was sent."""
+        body = bytes(range(256)) * (len(FULL_PART) // 256 + 2)
+        source = await put(bucket, "source", body)
+        location = Location(bucket, "key")
+        upload_id = await store.create_multipart(NewObject(location, None, {}))
+        copied = await store.copy_part(location, upload_id, 1, source, 3, len(FULL_PART))
+        sent = await store.upload_part(location, upload_id, 2, b"more", crc32(b"more"))
+        wanted = body[3 : 3 + len(FULL_PART)] + b"more"
+        known = replace(copied, crc32=crc32(wanted[:-4]))
+        await store.complete_multipart(location, upload_id, [known, sent], whole(wanted))
+        stored = await store.head(location)
+        assert await store.read(stored, 0, stored.size) == wanted
+
+    async def test_a_part_copied_of_a_missing_version(self, store, put, bucket):
+        """What is not there is NotFound, and no part comes of it."""
+        source = await put(bucket, "source", FULL_PART)
+        location = Location(bucket, "key")
+        upload_id = await store.create_multipart(NewObject(location, None, {}))
+        nowhere = replace(source, location=Location(bucket, "nowhere"), version_id=None)
+        with pytest.raises(NotFound):
+            await store.copy_part(location, upload_id, 1, nowhere, 0, len(FULL_PART))
+        assert await store.parts(location, upload_id) == []
+
     async def test_abort_twice(self, store, upload, bucket):
         """An aborted upload leaves nothing, and aborting it again is no error."""
         location, upload_id, _ = await upload(bucket, "key", [b"part"])

@@ -46,11 +46,23 @@ class TestIntend:
     async def test_is_in_the_story_of_the_file(self, log, started, rename, now):
         """Beside the record, oldest first, every member as it was written."""
         first = rename(started.log_id, started_at=now - LATER)
-        second = rename(started.log_id, version_id=None, replacing='"old"')
+        second = rename(started.log_id, version_id=None, replacing='"old"', holds=True)
         first, second = replace(first, rename_id="1"), replace(second, rename_id="2")
         await log.intend(second)
         await log.intend(first)
         assert await log.story(started.log_id) == Story(started, (), (first, second))
+
+    async def test_of_a_directory(self, log, rename, now):
+        """Prefixes, no ETag, the moment up to which things were stored; found and settled like any other."""
+        source, target = Location("landing", "acme/a/"), Location("landing", "acme/b/")
+        intended = rename(source=source, target=target, etag="", version_id=None, as_of=now + LATER)
+        await log.intend(intended)
+        [kept] = (await log.story(intended.log_id)).renames
+        assert (kept, kept.is_directory) == (intended, True)
+        assert [row.rename_id for row in await pending_like(log, intended)] == [intended.rename_id]
+        done = intended.settled(S.DONE, now + LATER)
+        await log.settle_rename(done)
+        assert (await log.story(intended.log_id)).renames == (done,)
 
     async def test_of_a_file_that_was_renamed_often(self, log, started, rename):
         """A story is told whole, however long it is: the record itself is not lost at its end."""

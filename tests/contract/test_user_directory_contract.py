@@ -11,7 +11,7 @@ import pytest
 from tidegate.core.errors import AlreadyExists, NotFound
 from tidegate.core.ids import KeyId, key_id_for
 from tidegate.core.limits import SSH_PUBLIC_KEYS_PER_USER
-from tidegate.core.users import Home, HomeDirectoryType, Mapping, SshPublicKey, User
+from tidegate.core.users import Home, HomeDirectoryType, Mapping, MappingType, SshPublicKey, User
 
 SERVER, OTHER_SERVER = "s-0123456789abcdef0", "s-0123456789abcdef1"
 HOME = Home.chroot("/landing/acme")
@@ -71,7 +71,11 @@ class TestUsers:
         home = Home(
             HomeDirectoryType.LOGICAL,
             "/start",
-            (Mapping("/out", "/b/ü x/${transfer:UserName}"), Mapping("/in", "/c/in")),
+            (
+                Mapping("/out", "/b/ü x/${transfer:UserName}"),
+                Mapping("/in", "/c/in"),
+                Mapping("/readme", "/c/readme", MappingType.FILE),
+            ),
         )
         added = user(home=home, keys=(replace(key("one"), comment="alice@example, 日本"), key("two", 1)))
         await directory.add_user(added)

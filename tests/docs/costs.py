@@ -48,6 +48,7 @@ class Call:
 
 
 CALLS = (
+    Call("s3.ListObjectsV2", "is there a directory of that name?", 1, 1, price=PUT_PRICE),
     Call("s3.PutObject", "the object", 1, 0, price=PUT_PRICE),
     Call("s3.CreateMultipartUpload", "the object, begun", 0, 1, price=PUT_PRICE),
     Call("s3.UploadPart", "a part", 0, 0, 1, price=PUT_PRICE),
@@ -156,8 +157,8 @@ class Idle:
 
 
 DELIVERIES_DUE = Idle("deliveries that are due", 5, SHARDS)
-# A sweep asks each shard for open transfers and for open renames.
-SWEEPS = Idle("sweep of open transfers and renames", 60, 2 * SHARDS)
+# A sweep asks each shard for open transfers, for open renames, and for what was kept long enough.
+SWEEPS = Idle("sweep of open transfers, renames, kept uploads", 60, 3 * SHARDS)
 LEASES = Idle("own lease renewed, others looked at", 20, 1, writes=1, units_a_query=1)
 IDLE = (DELIVERIES_DUE, SWEEPS, LEASES)
 

@@ -255,7 +255,8 @@ def _projected(projection: Mapping[str, Any]) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
-        return ", ".join(f"`{name.decode()}`" for name in value) or "none"
+        names = (name.decode() if isinstance(name, bytes) else name for name in value)
+        return ", ".join(f"`{name}`" for name in names) or "none"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -30,7 +30,7 @@ from costs import (
 from support.fault_proxy import FaultProxy, Request
 from tidegate.assembly import Gateway
 from tidegate.backend import Backend
-from tidegate.core.paths import home_from_target
+from tidegate.core.homes import home_from_target
 from tidegate.local.endpoint import EmbeddedAws
 from tidegate.local.key_files import ensure_key_pair
 from tidegate.local.run import provisioned_gateway

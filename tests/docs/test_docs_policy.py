@@ -24,6 +24,7 @@ ACTIONS = {
     "delete_object": {"s3:DeleteObject"},
     "list_objects_v2": {"s3:ListBucket"},
     "list_object_versions": {"s3:ListBucketVersions"},
+    "list_parts": {"s3:ListMultipartUploadParts"},
     "list_multipart_uploads": {"s3:ListBucketMultipartUploads"},
     "head_bucket": {"s3:ListBucket"},
     "get_bucket_versioning": {"s3:GetBucketVersioning"},

@@ -81,7 +81,7 @@ async def killed_at(house: House, step: str, old: str, new: str, body: bytes = b
 @pytest.mark.parametrize("step", STEPS_OF_A_RENAME)
 async def test_killed_at_a_step_of_a_rename(house: House, survivor: Gateway, step: str) -> None:
     """What was intended is finished by another gateway: the file has its new name and no other."""
-    old, new = f"/{step}.tmp", f"/{step}.csv"
+    old, new = f"/{step}.raw", f"/{step}.csv"
     await killed_at(house, step, old, new)
     await asyncio.to_thread(house.check)
     if step == "intend.before":
@@ -97,7 +97,7 @@ async def test_killed_at_a_step_of_a_rename(house: House, survivor: Gateway, ste
 )
 async def test_killed_over_an_upload(house: House, survivor: Gateway, step: str) -> None:
     """An upload that a removal has hidden is there again after the sweep, and was delivered all the same."""
-    old, new = f"/over-{step}.tmp", f"/over-{step}.csv"
+    old, new = f"/over-{step}.raw", f"/over-{step}.csv"
     await killed_at(house, step, old, new, THEIRS)
     await asyncio.to_thread(house.check)
     assert (under(house, old), under(house, new)) == (THEIRS, BODY)
@@ -106,41 +106,41 @@ async def test_killed_over_an_upload(house: House, survivor: Gateway, step: str)
 @pytest.mark.lengthy
 async def test_an_upload_in_between(house: House, survivor: Gateway) -> None:
     """The same while the gateway lives: the rename succeeds, and so does the upload."""
-    assert (await house.put(survivor, "/between.tmp", BODY)).acknowledged
+    assert (await house.put(survivor, "/between.raw", BODY)).acknowledged
     trap = house.steps.trap("delete.before", about=LANDING)
-    client = asyncio.create_task(rename(survivor, "/between.tmp", "/between.csv"))
+    client = asyncio.create_task(rename(survivor, "/between.raw", "/between.csv"))
     await asyncio.to_thread(trap.wait)
-    assert (await house.put(survivor, "/between.tmp", THEIRS)).acknowledged
+    assert (await house.put(survivor, "/between.raw", THEIRS)).acknowledged
     trap.release()
     assert not await client
     await asyncio.to_thread(house.check)
-    assert (under(house, "/between.tmp"), under(house, "/between.csv")) == (THEIRS, BODY)
+    assert (under(house, "/between.raw"), under(house, "/between.csv")) == (THEIRS, BODY)
 
 
 @pytest.mark.lengthy
 async def test_frozen_past_its_lease(house: House, survivor: Gateway) -> None:
     """A gateway that wakes up when its rename was finished by another writes nothing over what came then."""
     sleeper = house.gateway()
-    assert (await house.put(sleeper, "/frozen.tmp", BODY)).acknowledged
+    assert (await house.put(sleeper, "/frozen.raw", BODY)).acknowledged
     trap = house.steps.trap("intend.after", pid=sleeper.process.pid)
-    client = asyncio.create_task(rename(sleeper, "/frozen.tmp", "/frozen.csv"))
+    client = asyncio.create_task(rename(sleeper, "/frozen.raw", "/frozen.csv"))
     await asyncio.to_thread(trap.wait)
     sleeper.freeze()
     trap.release()
     await asyncio.to_thread(house.settle)
-    assert states(house)["/frozen.tmp"] == "DONE"
+    assert states(house)["/frozen.raw"] == "DONE"
     assert (await house.put(survivor, "/frozen.csv", THEIRS)).acknowledged
     sleeper.thaw()
     assert "unknown" in await client
     await asyncio.to_thread(house.check)
-    assert (under(house, "/frozen.tmp"), under(house, "/frozen.csv")) == (None, THEIRS)
+    assert (under(house, "/frozen.raw"), under(house, "/frozen.csv")) == (None, THEIRS)
 
 
 @pytest.mark.lengthy
 @pytest.mark.parametrize("call", ["s3.CopyObject", "s3.DeleteObject", "dynamodb.UpdateItem"])
 async def test_lost_answers(house: House, survivor: Gateway, call: str) -> None:
     """A call whose answers are all lost: whatever the client was told, its gateway finishes it soon after."""
-    old, new = f"/lost-{call}.tmp", f"/lost-{call}.csv"
+    old, new = f"/lost-{call}.raw", f"/lost-{call}.csv"
     assert (await house.put(survivor, old, BODY)).acknowledged
     await asyncio.to_thread(house.check)
     house.proxy.on(call, lose_answer, times=2)
@@ -155,10 +155,10 @@ async def test_sweepers_die_too(house: House, survivor: Gateway) -> None:
     house.gateway()
     survivor.freeze()
     trap = house.steps.trap("take_over_rename.after")
-    await killed_at(house, "copy.after", "/twice.tmp", "/twice.csv")
+    await killed_at(house, "copy.after", "/twice.raw", "/twice.csv")
     await asyncio.to_thread(trap.wait)
     await asyncio.to_thread(house.with_pid(trap.pid).kill)
     trap.release()
     survivor.thaw()
     await asyncio.to_thread(house.check)
-    assert (under(house, "/twice.tmp"), under(house, "/twice.csv")) == (None, BODY)
+    assert (under(house, "/twice.raw"), under(house, "/twice.csv")) == (None, BODY)

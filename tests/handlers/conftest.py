@@ -22,6 +22,7 @@ from tidegate.testing.gateway import LocalGateway
 @pytest.fixture(scope="session")
 def leaving_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalGateway]:
     config = "deliveries: {owner: handlers}\nsweep: {interval_seconds: 3600}\n"
+    config += "behaviour: {temporary_names: ['*.filepart']}\n"
     directory = tmp_path_factory.mktemp("leaving")
     with LocalGateway("transfer-family", config, directory) as server:
         yield server

@@ -10,6 +10,7 @@ import pytest
 
 from support.function import Function, Invocation
 from tidegate.adapters.aws import items
+from tidegate.backend import Backend
 from tidegate.core.errors import AccessDenied, InvalidSettings
 from tidegate.core.ids import GatewayId, new_log_id
 from tidegate.core.objects import (
@@ -22,7 +23,9 @@ from tidegate.core.objects import (
 )
 from tidegate.core.renames import Rename, RenameStatus
 from tidegate.core.sessions import Session
+from tidegate.settings.routes import RouteSettings
 from tidegate.testing.records import deliveries_of
+from tidegate_handlers.runtime import Runtime
 from tidegate_handlers.sweep import sweep
 
 BODY = b"the report"
@@ -150,3 +153,36 @@ async def test_a_server_must_be_named(gateway):
             await sweep(function.runtime, Invocation())
     finally:
         function.runtime.backend.close()
+
+
+@pytest.fixture
+def judging(gateway):
+    """A function whose configuration has rules: below /in a file waits for its `.ok`."""
+    made = Function(gateway)
+    route = RouteSettings.model_validate({"name": "in", "path": "/in", "accept": {"sidecar": ".ok"}})
+    settings = made.runtime.settings.model_copy(update={"routes": (route,)})
+    made.runtime.backend.close()
+    made.runtime = Runtime(Backend(settings))
+    yield made
+    made.runtime.backend.close()
+
+
+def test_what_is_swept_is_judged_and_what_waits_is_looked_at(gateway, judging):
+    """By the rules of its configuration: held back without its sidecar; paid once that has come."""
+    log_id = left_over(gateway, "/in/june.csv")
+    digest = hashlib.sha256(BODY).hexdigest()
+    marks = {META_TRANSFER_ID: log_id, META_OUTCOME: "complete", META_BYTES: "10", META_SHA256: digest}
+    where = {"Bucket": gateway.landing_bucket, "Key": "acme/in/june.csv"}
+    gateway.client("s3").put_object(**where, Body=BODY, Metadata=marks)
+    assert judging.sweep() == {"attempted": 0, "swept": 1}
+    assert stories(gateway) == {"/in/june.csv": ("SUSPECT",)}
+    gateway.client("s3").put_object(**{**where, "Key": "acme/in/june.csv.ok"}, Body=b"")
+    assert judging.sweep() == {"attempted": 0, "swept": 0}, "not due yet"
+    gateway.client("dynamodb").update_item(
+        TableName=gateway.transfers_table,
+        Key=items.wire({"LogID": log_id, "Item": "transfer"}),
+        UpdateExpression="SET DueAt = :past",
+        ExpressionAttributeValues=items.wire({":past": "2026-03-09T14:05:59.000Z"}),
+    )
+    assert judging.sweep() == {"attempted": 1, "swept": 0}
+    assert stories(gateway) == {"/in/june.csv": ("COMPLETED", "DELIVERED")}

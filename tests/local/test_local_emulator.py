@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from moto.s3 import models
 
-from tidegate.local.emulator import mend_listing_of_versions
+from tidegate.local.emulator import mend_listing_of_directories, mend_listing_of_versions
 
 
 @pytest.fixture
 def backend() -> Any:
     mend_listing_of_versions()
+    mend_listing_of_directories()
     backend = models.S3Backend("us-east-1", "123456789012")
     backend.create_bucket("reports", "us-east-1")
     backend.put_bucket_versioning("reports", "Enabled")
@@ -43,3 +44,20 @@ def test_a_listed_object_outlives_its_listing(backend: Any) -> None:
     del listing
     gc.collect()
     assert backend.get_object("reports", "june.csv").value == b"id;amount\n"
+
+
+def test_a_removed_directory_is_gone(backend: Any) -> None:
+    """A prefix under which all was removed is not listed; one that still holds something is."""
+    for key in ("gone/deep/a.csv", "left/a.csv", "left/b.csv"):
+        backend.put_object("reports", key, b"x")
+    for key in ("gone/deep/a.csv", "left/a.csv"):
+        backend.delete_object("reports", key)
+    bucket = backend.get_bucket("reports")
+    for _, folders, _, _ in (
+        backend.list_objects(bucket, prefix, "/", marker=None, max_keys=None) for prefix in ("", None)
+    ):
+        assert folders == ["left/"]
+    keys, *_ = backend.list_objects(bucket, "left/", "/", marker=None, max_keys=None)
+    assert [key.name for key in keys] == ["left/b.csv"]
+    _, folders, _, _ = backend.list_objects(bucket, "gone/", "/", marker=None, max_keys=None)
+    assert folders == []

@@ -16,13 +16,14 @@ import pytest
 
 from support.checksums import crc32, whole
 from support.fault_proxy import FaultProxy, Forward, Reply, Request
-from support.real_s3 import URL, clients_at, needs_real_s3, upload_path, write_all
+from support.real_s3 import SESSION, URL, clients_at, needs_real_s3, upload_path, write_all
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.adapters.aws.s3 import S3ObjectStore
 from tidegate.core.errors import GatewayError, NotFound, StoreUnavailable
 from tidegate.core.ids import UploadId
 from tidegate.core.limits import MIB
 from tidegate.core.objects import Location, NewObject, PartReceipt, WholeObject
+from tidegate.core.open_modes import OpenIntent
 from tidegate.core.transfers import TransferStatus
 from tidegate.services.verifying import verify
 
@@ -31,6 +32,7 @@ pytestmark = needs_real_s3
 PART = os.urandom(5 * MIB)
 BODIES = (PART, PART[::-1], b"the rest")
 RIGHT = whole(*BODIES)
+ON = OpenIntent(is_write=True, must_exist=False, must_be_new=False, continues=True)
 
 
 @pytest.fixture
@@ -133,6 +135,63 @@ async def test_an_upload_ends_completed(store: S3ObjectStore, there: Location, c
     assert {fact.what for fact in facts} >= {"Bytes", "Sha256"}
     assert all(fact.agrees for fact in facts)
     assert await store.unfinished(there) == []
+
+
+async def test_a_dropped_upload_is_continued_elsewhere(
+    store: S3ObjectStore, there: Location, clients: AwsClients
+) -> None:
+    """Nobody here saw all bytes: S3 tells the CRC32 of the parts, and compares what they come to."""
+    body = os.urandom(33 * MIB + 7)
+    first = upload_path(store)
+    dropped = await first.begin(there)
+    await write_all(dropped, body[: 20 * MIB])
+    await dropped.abandon("lost")
+    second = upload_path(store, beside=first)
+    found = await second.uploads.kept_at(SESSION, there)
+    assert found is not None
+    assert found.size == 16 * MIB
+    assert all(part.receipt.crc32 for part in found.parts)
+    upload = await second.begin(there, ON)
+    await write_all(upload, body, begin=found.size)
+    await upload.finish()
+    assert upload.record.log_id == dropped.record.log_id
+    assert kept(clients, there) == whole(body)
+    facts = await verify(store, second.log, upload.record.log_id)
+    assert {fact.what for fact in facts} >= {"Bytes", "Sha256"}
+    assert all(fact.agrees for fact in facts)
+    assert await store.unfinished(there) == []
+
+
+async def test_a_part_changed_after_it_was_kept(store: S3ObjectStore, there: Location) -> None:
+    """Whoever goes on names the parts it was told of: S3 makes nothing of others."""
+    body = os.urandom(20 * MIB)
+    first = upload_path(store)
+    dropped = await first.begin(there)
+    await write_all(dropped, body)
+    await dropped.abandon("lost")
+    second = upload_path(store, beside=first)
+    upload = await second.begin(there, ON)
+    await write_all(upload, body, begin=16 * MIB)
+    other = bytes(8 * MIB)
+    assert upload.record.upload_id is not None
+    await store.upload_part(there, UploadId(upload.record.upload_id), 1, other, crc32(other))
+    with pytest.raises(GatewayError):
+        await upload.finish()
+    assert await store.versions(there) == []
+
+
+async def test_a_file_is_added_to(store: S3ObjectStore, there: Location, clients: AwsClients) -> None:
+    """What is there is copied as a part, and S3 compares the CRC32 of the whole."""
+    body = os.urandom(19 * MIB + 7)
+    path = upload_path(store)
+    upload = await path.begin(there)
+    await write_all(upload, body[: 9 * MIB])
+    await upload.finish()
+    upload = await path.begin(there, ON)
+    await write_all(upload, body, begin=9 * MIB)
+    await upload.finish()
+    assert kept(clients, there) == whole(body)
+    assert all(fact.agrees for fact in await verify(store, path.log, upload.record.log_id))
 
 
 async def test_a_part_damaged_on_the_way(store: S3ObjectStore, there: Location) -> None:

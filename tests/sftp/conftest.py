@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import struct
 import subprocess
 import sys
@@ -124,6 +125,17 @@ class OpenSsh:
         """Copy; `REMOTE:` in an argument is the partner's home."""
         named = [each.replace("REMOTE:", f"{self.destination}:") for each in arguments]
         return self.run("scp", *self.options, "-P", str(self.port), *options, *named)
+
+    def lftp(self, *commands: str) -> subprocess.CompletedProcess[str]:
+        """Run commands of lftp, which speaks through OpenSSH; the first that fails ends it."""
+        program = shlex.join(["ssh", "-a", "-x", *self.options])
+        words = (
+            "set cmd:fail-exit yes",
+            f'set sftp:connect-program "{program}"',
+            f"open -u {self.destination.split('@')[0]}, -p {self.port} sftp://{self.gateway.sftp_host}",
+            *commands,
+        )
+        return self.run("lftp", "--norc", "-c", "; ".join(words))
 
     def ssh(self, *arguments: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         """Run `ssh OPTIONS destination ARGUMENTS`."""
@@ -275,6 +287,12 @@ def packets() -> Callable[..., Any]:
             yield session
 
     return make
+
+
+@pytest.fixture
+def packets_on() -> Callable[..., Any]:
+    """Return an SFTP session of single packets on a connection there is: `async with packets_on(conn)`."""
+    return packets_over
 
 
 @pytest.fixture

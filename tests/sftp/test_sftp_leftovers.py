@@ -33,6 +33,7 @@ from tidegate.services.browsing import Browsing
 from tidegate.services.buffers import BufferBudget
 from tidegate.services.downloads import Downloads
 from tidegate.services.hashes import Hashes
+from tidegate.services.held import Held
 from tidegate.services.intake import Backends, Landing, Uploads
 from tidegate.services.logins import Logins
 from tidegate.services.quotas import PlaceLimits, Places, Rates
@@ -48,17 +49,17 @@ MIB = 1024 * 1024
 class House:
     """A listener with everything it stands on in memory, and one partner."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: MemoryObjectStore | None = None) -> None:
         self.key = asyncssh.generate_private_key("ssh-ed25519")
         host_key = asyncssh.generate_private_key("ssh-ed25519")
         host_key.write_private_key(folder / "host")
         clock = ManualClock(AT)
-        store, log = MemoryObjectStore(["landing"], clock=clock), MemoryTransferLog(clock)
+        store, log = store or MemoryObjectStore(["landing"], clock=clock), MemoryTransferLog(clock)
         self.directory = MemoryUserDirectory()
         logins = Logins(self.directory, log, clock, SERVER)
         backends = Backends(store, log, clock, GatewayId("gw-0123456789abcdef"))
         routes = Routes((), Storage(None))
-        renames = Renames(backends, log, routes)
+        renames = Renames(backends, log, routes, Held(store, log, log, clock))
         settings = UploadSettings(PartSchedule(8 * MIB, 8 * MIB), 2 * MIB, 2, False)
         budget = BufferBudget(100 * MIB)
         self.uploads = Uploads(
@@ -110,8 +111,8 @@ class House:
 
 
 @asynccontextmanager
-async def house_in(folder: Path) -> AsyncIterator[House]:
-    house = House(folder)
+async def house_in(folder: Path, store: MemoryObjectStore | None = None) -> AsyncIterator[House]:
+    house = House(folder, store)
     await house.add_partner()
     await house.listener.start()
     try:

@@ -33,6 +33,7 @@ from support.behaviour_asked import (
     simple,
     words,
 )
+from tidegate.adapters.aws import items
 from tidegate.core.errors import AccessDenied, SftpStatus
 from tidegate.core.sessions import Session
 from tidegate.faces.sftp.answers import as_sftp_error
@@ -125,9 +126,17 @@ opening("WRITE alone, nothing there", b"nothing", WRITE)
 opening("WRITE CREATE EXCLUSIVE, a new name", b"open-2", WRITE | CREATE | EXCLUSIVE)
 opening("WRITE CREATE EXCLUSIVE, an existing file", OLD, WRITE | CREATE | EXCLUSIVE)
 opening("WRITE CREATE TRUNCATE, a directory", b"both", NEW)
+
+
+@asks("WRITE CREATE TRUNCATE, below a file")
+async def _below_a_file(asked: Asked) -> str:
+    await asked.put("plain-1")
+    return await asked.opened(b"plain-1/x", NEW)
+
+
 opening("READ WRITE", OLD, READ | WRITE)
 opening("READ WRITE CREATE TRUNCATE", OLD, READ | NEW)
-opening("READ WRITE CREATE EXCLUSIVE", b"nothing", READ | WRITE | CREATE | EXCLUSIVE)
+opening("READ WRITE CREATE EXCLUSIVE", b"open-3", READ | WRITE | CREATE | EXCLUSIVE)
 opening("WRITE CREATE APPEND", OLD, WRITE | CREATE | APPEND)
 opening("no flags", OLD, 0)
 
@@ -191,6 +200,15 @@ async def _before_close(asked: Asked) -> str:
 async def _after_close(asked: Asked) -> str:
     await asked.put("late")
     return await asyncio.to_thread(_there, asked, "acme/late")
+
+
+@asks("CLOSE of a file called x.filepart")
+async def _temporary(asked: Asked) -> str:
+    await asked.put("x.filepart")
+    rows = asked.gateway.client("dynamodb").scan(TableName=asked.gateway.transfers_table, ConsistentRead=True)
+    found = [items.plain(row) for row in rows["Items"]]
+    (owed,) = [each["Status"] for each in found if each.get("DestinationKey") == "acme/x.filepart"]
+    return f"owed to all targets {'when it is renamed' if owed == 'HELD' else 'at once'}"
 
 
 @asks("the object's metadata")
@@ -335,6 +353,12 @@ async def _mkdir(asked: Asked) -> str:
     return f"{said}; {head['ContentLength']} bytes at d/"
 
 
+@asks("MKDIR below a file")
+async def _mkdir_below_a_file(asked: Asked) -> str:
+    await asked.put("plain-2")
+    return await asked.said(14, b"plain-2/x", 0)
+
+
 @asks("RMDIR of an empty directory")
 async def _rmdir(asked: Asked) -> str:
     assert await asked.said(14, b"empty", 0) == "OK"
@@ -360,7 +384,14 @@ simple("RMDIR of a file", 15, OLD)
 simple("REMOVE of nothing", 13, b"nothing")
 simple("REMOVE of a directory", 13, FULL)
 simple("RENAME onto a file", 18, FULL + b"/f", OLD)
-simple("RENAME of a directory", 18, FULL, b"empty-2")
+
+
+@asks("RENAME of a directory")
+async def _rename_directory(asked: Asked) -> str:
+    await asked.put("moved/f")
+    return await asked.said(18, b"moved", b"moved-2")
+
+
 simple("RENAME of nothing", 18, b"nothing", b"nothing-2")
 simple("SYMLINK", 20, OLD, b"link")
 simple("READLINK", 19, OLD)

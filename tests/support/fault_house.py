@@ -115,7 +115,11 @@ class House:
     _clients: dict[str, Any] = field(default_factory=dict, init=False)
 
     def gateway(
-        self, *, preset: str = "partner-safe", again: Gateway | None = None, **sections: dict[str, Any]
+        self,
+        *,
+        preset: str = "partner-safe",
+        again: Gateway | None = None,
+        **sections: dict[str, Any] | list[Any],
     ) -> Gateway:
         """
         Start one more gateway over the same S3 and DynamoDB.
@@ -328,5 +332,5 @@ def _config(preset: str, public_key: str, sections: dict[str, Any]) -> dict[str,
         "partners": [{"name": "acme", "keys": [public_key]}],
     }
     for name, section in sections.items():
-        config[name] = {**config.get(name, {}), **section}
+        config[name] = section if isinstance(section, list) else {**config.get(name, {}), **section}
     return config

@@ -243,7 +243,8 @@ def _s3_operation(
         return "CreateMultipartUpload" if "uploads" in query else "CompleteMultipartUpload"
     if method == "DELETE":
         return "AbortMultipartUpload" if "uploadId" in query else "DeleteObject"
-    return {"HEAD": "HeadObject", "GET": "GetObject"}.get(method, method)
+    found = "ListParts" if "uploadId" in query else "GetObject"
+    return {"HEAD": "HeadObject", "GET": found}.get(method, method)
 
 
 def _tally(seen: list[Request]) -> dict[str, int]:

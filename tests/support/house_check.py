@@ -76,7 +76,12 @@ class Check:
         self.acknowledged_is_kept(asked)
         self.completed_was_asked_for(asked)
         self.destination_is_right()
-        assert self._house.unfinished_uploads() == []
+        self.unfinished_is_kept()
+
+    def unfinished_is_kept(self) -> None:
+        """What S3 has of unfinished uploads is what can be continued, and nothing else."""
+        kept = {record["UploadId"] for record in self._uploads if record["Status"] == "KEPT"}
+        assert {upload["UploadId"] for upload in self._house.unfinished_uploads()} == kept
 
     def acknowledged_is_kept(self, asked: list[Asked]) -> None:
         """Every CLOSE that was answered OK has its record; `completed_was_asked_for` does the rest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,15 +14,18 @@ from tidegate.adapters.memory.transfer_log import MemoryTransferLog
 from tidegate.core.ids import GatewayId
 from tidegate.core.limits import MIB
 from tidegate.core.objects import Location, Storage
+from tidegate.core.open_modes import ANEW, OpenIntent
 from tidegate.core.parts import PartSchedule
 from tidegate.core.routes import Routes
 from tidegate.core.sessions import Session
 from tidegate.ports.objects import ObjectStore
 from tidegate.services.buffers import BufferBudget
 from tidegate.services.intake import Backends, Landing, Uploads
+from tidegate.services.kept_uploads import KeptUploads
 from tidegate.services.uploads import Upload, UploadSettings
 
 URL = os.environ.get("TIDEGATE_REAL_S3_URL", "")
+SESSION = Session("0" * 16, "s-00000000000000000", "acme", "127.0.0.1", "SSH-2.0-test", "SHA256:x")
 needs_real_s3 = pytest.mark.skipif(not URL, reason="no S3 server that checks: make test-real-s3 brings one")
 
 
@@ -40,19 +43,25 @@ class UploadPath:
     uploads: Uploads
     log: MemoryTransferLog
 
-    async def begin(self, there: Location) -> Upload:
-        session = Session("0" * 16, "s-00000000000000000", "acme", "127.0.0.1", "SSH-2.0-test", "SHA256:x")
-        return await self.uploads.begin(session, "/report.bin", there)
+    async def begin(self, there: Location, intent: OpenIntent = ANEW) -> Upload:
+        return await self.uploads.begin(SESSION, "/report.bin", there, intent)
 
 
-def upload_path(store: ObjectStore) -> UploadPath:
-    """Return an upload path in parts of 8 MiB, four under way at once."""
+def upload_path(store: ObjectStore, beside: UploadPath | None = None) -> UploadPath:
+    """
+    Return an upload path in parts of 8 MiB, four under way at once; what is dropped is kept.
+
+    Args:
+        beside: That of another gateway, whose log it shares.
+    """
     clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    log = MemoryTransferLog(clock)
+    log = beside.log if beside else MemoryTransferLog(clock)
+    gateway_id = GatewayId("gw-other" if beside else "gw-real")
+    kept = KeptUploads(store, log, log, clock, gateway_id, timedelta(hours=1))
     uploads = Uploads(
-        Backends(store, log, clock, GatewayId("gw-real")),
+        Backends(store, log, clock, gateway_id, kept=kept),
         BufferBudget(64 * MIB),
-        UploadSettings(PartSchedule(8 * MIB, 32 * MIB), 2 * MIB, 4, store_partial=False),
+        UploadSettings(PartSchedule(8 * MIB, 32 * MIB), 2 * MIB, 4, store_partial=False, resume=True),
         Landing(Routes((), Storage()), ()),
         one_writer=True,
         on_owed=lambda: None,
@@ -60,7 +69,7 @@ def upload_path(store: ObjectStore) -> UploadPath:
     return UploadPath(uploads, log)
 
 
-async def write_all(upload: Upload, body: bytes) -> None:
-    """Send the body as a client would, without the CLOSE."""
-    for start in range(0, len(body), 256 * 1024):
+async def write_all(upload: Upload, body: bytes, begin: int = 0) -> None:
+    """Send the body as a client would, without the CLOSE, and without the bytes before `begin`."""
+    for start in range(begin, len(body), 256 * 1024):
         await upload.write(start, body[start : start + 256 * 1024])

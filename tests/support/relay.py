@@ -62,3 +62,55 @@ async def relay_to(port: int) -> AsyncIterator[Relay]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Cut:
+    """A wire to the gateway that breaks once so many bytes went to it."""
+
+    def __init__(self, target: int, after_bytes: int) -> None:
+        self._target = target
+        self._left = self._most = after_bytes
+        self._ends: list[asyncio.StreamWriter] = []
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    @property
+    def sent_bytes(self) -> int:
+        """How many bytes have gone to the gateway."""
+        return self._most - self._left
+
+    async def __aenter__(self) -> Cut:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self._break()
+        await asyncio.gather(*self._pumps)
+        await self._server.wait_closed()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to_there = await asyncio.open_connection("127.0.0.1", self._target)
+        self._ends += [writer, to_there]
+        back = asyncio.create_task(self._pump(there, writer))
+        self._pumps.add(back)
+        await self._pump(reader, to_there, counted=True)
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False
+    ) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data[: self._left] if counted else data)
+                self._left -= len(data) if counted else 0
+                if self._left <= 0:
+                    break
+                await writer.drain()
+        except OSError:
+            pass  # the other end broke first
+        if counted:
+            self._break()
+
+    def _break(self) -> None:
+        for end in self._ends:
+            end.transport.abort()

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from tidegate.ports.clock import Clock
     from tidegate.ports.directory import UserDirectory
     from tidegate.ports.host_keys import HostKeys, Vault
+    from tidegate.ports.kept_uploads import KeptUploadLog
     from tidegate.ports.leases import GatewayLeases
     from tidegate.ports.objects import ObjectStore
     from tidegate.ports.renames import RenameLog
+    from tidegate.ports.suspects import SuspectLog
     from tidegate.ports.transfer_log import DeliveryQueue, LoginAudit, TransferLog
 
     # An adapter or fake that stops keeping the form of its port fails the type check here.
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     logs: tuple[type[TransferLog], ...] = (DynamoTransferLog, MemoryTransferLog)
     queues: tuple[type[DeliveryQueue], ...] = (DynamoTransferLog, MemoryTransferLog)
     renames: tuple[type[RenameLog], ...] = (DynamoTransferLog, MemoryTransferLog)
+    kept: tuple[type[KeptUploadLog], ...] = (DynamoTransferLog, MemoryTransferLog)
+    suspects: tuple[type[SuspectLog], ...] = (DynamoTransferLog, MemoryTransferLog)
     resources: tuple[type[Resource], ...] = (KeyResource, BucketResource, TableResource, RoleResource)
     host_keys: tuple[type[HostKeys], ...] = (DynamoHostKeys, MemoryHostKeys)
     vaults: tuple[type[Vault], ...] = (KmsVault, MemoryVault)

@@ -16,7 +16,6 @@ from tidegate.backend import Backend
 from tidegate.core.audit import WantedBucket, WantedRole, WantedTable
 from tidegate.core.errors import GatewayError
 from tidegate.core.host_keys import PrivateHostKey
-from tidegate.core.paths import home_from_target
 from tidegate.core.policies import POLICIES, Estate, partition_of
 from tidegate.core.resource_policies import Document
 from tidegate.ports.account import Caller, Resource
@@ -161,8 +160,8 @@ def _upload_buckets(settings: Settings, *, with_homes: bool = False) -> dict[str
             found.setdefault(route.bucket, route.kms_key or settings.landing.kms_key)
     if with_homes:
         for partner in settings.partners:
-            home = home_from_target(settings.home_of(partner)).target
-            found.setdefault(home.split("/")[1], None)
+            for target in settings.home_of(partner).targets:
+                found.setdefault(target.split("/")[1], None)
     return found
 
 

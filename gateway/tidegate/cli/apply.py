@@ -58,7 +58,8 @@ def apply(target: Target, file: str, dry_run: bool, output: str) -> None:
 def _refuse_other_landing(target: Target, loaded: LoadedSettings) -> None:
     """Raise `InvalidSettings` if homes that FILE leaves to a default would lie in a foreign bucket."""
     theirs, ours = loaded.settings.landing.bucket, target.settings.landing.bucket
-    homeless = [partner.name for partner in loaded.settings.partners if partner.home is None]
+    partners = loaded.settings.partners
+    homeless = [each.name for each in partners if each.home is None and not each.mappings]
     if homeless and theirs != ours and not target.is_endpoint_only:
         raise InvalidSettings(
             f"{loaded.source}: {homeless[0]} has no home, and would get one in {theirs}, its landing.bucket; "

@@ -20,35 +20,38 @@ from tidegate.core.ids import LogId
 from tidegate.services.backlog import Backlog
 
 _COLUMNS = ["LogID", "Target", "Status", "Attempts", "Timestamp", "ObjectKey", "Error"]
+_S = DeliveryStatus
+_LISTED = (_S.DEAD, _S.HELD, _S.PENDING)
 
 
 @click.group()
 def deliveries() -> None:
-    """See deliveries that were given up, and replay them."""
+    """See and replay what was given up, or is held."""
 
 
-@deliveries.command(name="list", short_help="List deliveries that were given up, or that are owed.")
+@deliveries.command(name="list", short_help="List deliveries that were given up, held back, or are owed.")
 @target_options
 @click.option(
     "--status",
-    type=click.Choice([DeliveryStatus.DEAD.value, DeliveryStatus.PENDING.value], case_sensitive=False),
+    type=click.Choice([each.value for each in _LISTED], case_sensitive=False),
     default=DeliveryStatus.DEAD.value,
     show_default=True,
-    help="Those given up, or those owed.",
+    help="Those given up, those held for a temporary name, or those owed.",
 )
 @click.option("--target", "to", metavar="NAME", help="Only those to this target.")
 @output_option
 def list_deliveries(target: Target, status: str, to: str | None, output: str) -> None:
-    """List deliveries that are DEAD, or PENDING; those of the oldest uploads first."""
+    """List deliveries that are DEAD, HELD or PENDING; those of the oldest uploads first."""
 
     async def work(backend: Backend) -> list[Delivery]:
         backlog = _backlog(backend)
-        return await (backlog.dead(to) if status == DeliveryStatus.DEAD else backlog.pending(to))
+        ask = {_S.DEAD: backlog.dead, _S.HELD: backlog.held, _S.PENDING: backlog.pending}
+        return await ask[_S(status)](to)
 
     _print(with_backend(target, work), output, f"no {status} deliveries")
 
 
-@deliveries.command(short_help="Have DEAD deliveries tried again.")
+@deliveries.command(short_help="Have DEAD deliveries tried again, and HELD ones tried now.")
 @target_options
 @click.argument("log_id", metavar="[LOGID]", type=transfer_id, required=False)
 @click.option("--target", "to", metavar="NAME", help="Only the one, or those, to this target.")
@@ -59,20 +62,21 @@ def replay(
     target: Target, log_id: LogId | None, to: str | None, all_dead: bool, yes: bool, output: str
 ) -> None:
     """
-    Have the DEAD deliveries of the transfer LOGID tried again, or all with --all-dead.
+    Have the DEAD and HELD deliveries of the transfer LOGID tried again, or all that are DEAD with --all-dead.
 
-    Each becomes PENDING, due now and with no attempt counted. Workers claim it at their next look.
+    What is HELD for a temporary name is delivered under the name it has. Each becomes PENDING, due now and
+    with no attempt counted. Workers claim it at their next look.
     """
     if (log_id is None) is not all_dead:
         raise Misuse("replay what?", hint="name one LOGID, or give --all-dead")
     announce(target)
     if log_id is None:
-        dead = with_backend(target, lambda backend: _backlog(backend).dead(to))
-        if dead:
-            _make_sure(dead, yes=yes)
+        chosen = with_backend(target, lambda backend: _backlog(backend).dead(to))
+        if chosen:
+            _make_sure(chosen, yes=yes)
     else:
-        dead = with_backend(target, lambda backend: _backlog(backend).dead_of(log_id, to))
-    now = with_backend(target, lambda backend: _backlog(backend).replay(dead)) if dead else []
+        chosen = with_backend(target, lambda backend: _backlog(backend).replayable_of(log_id, to))
+    now = with_backend(target, lambda backend: _backlog(backend).replay(chosen)) if chosen else []
     _print(now, output, "no DEAD deliveries: nothing to replay")
     _tell(now)
 

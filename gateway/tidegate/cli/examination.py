@@ -7,6 +7,7 @@ import errno
 import socket
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -178,6 +179,7 @@ class Examination:
         for after in (
             question("read", partial(self._read, here), "s3:GetObject", "s3:GetObjectVersion", "kms:Decrypt"),
             question("write in parts", partial(self._write_in_parts, here, key), "s3:AbortMultipartUpload"),
+            question("list parts", partial(self._list_parts, here, key), "s3:ListMultipartUploadParts"),
             question("delete", partial(store.delete, here), "s3:DeleteObject"),
         ):
             yield replace(after, rests_on=(there, write.what))
@@ -221,6 +223,15 @@ class Examination:
             await store.upload_part(here, upload_id, 1, part, _crc32(part))
         finally:
             await store.abort_multipart(here, upload_id)
+
+    async def _list_parts(self, here: Location, key: str | None) -> None:
+        store = self.backend.store
+        upload_id = await store.create_multipart(Storage(await self._arn(key)).new(here, {}))
+        try:
+            await store.parts(here, upload_id)
+        finally:
+            with suppress(AccessDenied):  # another question's
+                await store.abort_multipart(here, upload_id)
 
     async def _look(self, here: Location) -> str:
         """Deliveries look before they copy; where they may not, an old copy can land on a newer one."""

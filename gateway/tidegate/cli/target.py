@@ -29,7 +29,8 @@ from tidegate.local.state_dir import DEFAULT_NAME, is_described, read_descriptio
 from tidegate.services.users import Users
 from tidegate.settings.loader import load
 from tidegate.settings.model import Settings
-from tidegate.settings.sections import DeliverySettings, SweepSettings
+from tidegate.settings.routes import RouteSettings
+from tidegate.settings.sections import BehaviourSettings, DeliverySettings, SweepSettings, UploadSettings
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -168,8 +169,12 @@ def _of_state_dir(path: Path, options: str) -> Target:
             "tables": tables,
             "landing": landing,
             "server_id": facts["server_id"],
+            "preset": facts["preset"],
+            "uploads": UploadSettings.model_validate(facts["uploads"]),
+            "behaviour": BehaviourSettings.model_validate(facts["behaviour"]),
             "sweep": SweepSettings.model_validate(facts["sweep"]),
             "deliveries": DeliverySettings.model_validate(facts["deliveries"]),
+            "routes": tuple(RouteSettings.model_validate(each) for each in facts["routes"]),
         }
     )
     return Target(

@@ -13,6 +13,8 @@ from tidegate.cli.deliveries import delivery_members
 from tidegate.cli.following import changes
 from tidegate.cli.kinds import moment, partner_name, transfer_id, transfer_status
 from tidegate.cli.output import at, cell, output_option, print_json, print_members, print_rows
+from tidegate.cli.records import transfer_members
+from tidegate.cli.suspects import discard, release
 from tidegate.cli.target import Target, target_options, with_backend
 from tidegate.cli.upkeep import sweep, verify
 from tidegate.core.ids import LogId
@@ -38,6 +40,8 @@ def transfers() -> None:
     """See what became of files."""
 
 
+transfers.add_command(discard)
+transfers.add_command(release)
 transfers.add_command(sweep)
 transfers.add_command(verify)
 
@@ -104,7 +108,7 @@ def show(target: Target, log_id: LogId, output: str) -> None:
         return await backend.log.story(log_id)
 
     story = with_backend(target, work)
-    members = _members(story.record) if story.record else {"LogID": log_id}
+    members = transfer_members(story.record) if story.record else {"LogID": log_id}
     deliveries = [delivery_members(delivery) for delivery in story.deliveries]
     renames = [_rename_members(rename) for rename in story.renames]
     if output == "json":
@@ -124,14 +128,16 @@ def _list(target: Target, query: TransferQuery, output: str) -> None:
     async def work(backend: Backend) -> list[TransferRecord]:
         return [record async for record in backend.log.find(query)]
 
-    rows = [_members(record) for record in with_backend(target, work)]
-    print_rows(rows, _COLUMNS, output, "no transfers")
+    rows = [transfer_members(record) for record in with_backend(target, work)]
+    # Why it is held back is what matters of it.
+    columns = [*_COLUMNS, "Error"] if query.status is TransferStatus.SUSPECT else _COLUMNS
+    print_rows(rows, columns, output, "no transfers")
 
 
 def _follow(target: Target, query: TransferQuery, output: str) -> None:
     async def work(backend: Backend) -> None:
         async for record in changes(backend, query):
-            click.echo(json.dumps(_members(record)) if output == "json" else _line(record))
+            click.echo(json.dumps(transfer_members(record)) if output == "json" else _line(record))
 
     try:
         with_backend(target, work)
@@ -146,35 +152,6 @@ def _line(record: TransferRecord) -> str:
         f"{at(record.timestamp)}  {record.log_id}  {record.direction.value:<8}  {record.status.value:<9}  "
         f"{size:>12}  {cell(record.user_name)}  {cell(record.path)}"
     )
-
-
-def _members(record: TransferRecord) -> dict[str, Any]:
-    """Return the record by its attribute names."""
-    return {
-        "LogID": record.log_id,
-        "Direction": record.direction.value,
-        "Status": record.status.value,
-        "UserName": record.user_name,
-        "Path": record.path,
-        "Bytes": record.size,
-        "Sha256": record.sha256,
-        "StartedAt": at(record.started_at),
-        "Timestamp": at(record.timestamp),
-        "ClientIp": record.client_ip,
-        "ClientVersion": record.client_version,
-        "KeyFingerprint": record.key_fingerprint,
-        "SessionId": record.session_id,
-        "ServerId": record.server_id,
-        "Bucket": record.bucket,
-        "ObjectKey": record.object_key,
-        "VersionId": record.version_id,
-        "ETag": record.etag,
-        "KmsKeyId": record.kms_key_id,
-        "Superseded": record.superseded,
-        "DeliveryTargets": list(record.delivery_targets),
-        "GatewayId": record.gateway_id,
-        "Error": record.error,
-    }
 
 
 def _rename_members(rename: Rename) -> dict[str, Any]:

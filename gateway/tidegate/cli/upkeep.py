@@ -13,7 +13,7 @@ from tidegate.core.ids import LogId
 from tidegate.services.sweep import Swept
 from tidegate.services.verifying import Comparison
 from tidegate.services.verifying import verify as compare
-from tidegate.upkeep import open_count, sweep_once
+from tidegate.upkeep import look_at_waiting, open_count, sweep_once
 
 
 @click.command(short_help="End what dead gateways left open.")
@@ -70,10 +70,16 @@ def verify(target: Target, log_id: LogId, output: str) -> None:
 async def _sweep(target: Target, backend: Backend, *, dry_run: bool) -> tuple[int, list[Swept]]:
     """Return how many were open, and those that were swept."""
     count = await open_count(backend)
-    if not count:
+    # Files that wait for a sidecar are not open; a sweep looks at those that are due.
+    waits = not dry_run and any(route.accept.sidecar for route in backend.settings.routes)
+    if not count and not waits:
         return 0, []
     server_id = await server_id_of(target, backend)
     keys = await resolve_keys(backend, create=False)
+    if waits and (released := await look_at_waiting(backend, server_id, keys)):
+        click.echo(f"released {released} whose sidecar has come", err=True)
+    if not count:
+        return 0, []
     click.echo(f"watching the gateways' leases for {backend.settings.sweep.lease_seconds:g} s", err=True)
     return count, await sweep_once(backend, server_id, keys, dry_run=dry_run)
 

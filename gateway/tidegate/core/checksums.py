@@ -33,6 +33,11 @@ def as_s3_writes(crc32: int) -> str:
     return base64.b64encode(crc32.to_bytes(4, "big")).decode()
 
 
+def as_number(crc32: str) -> int:
+    """Return what `as_s3_writes` wrote. Raises `ValueError` for anything else."""
+    return int.from_bytes(base64.b64decode(crc32, validate=True), "big")
+
+
 # The parts of a file have few sizes, so nearly all of the work is done once.
 @lru_cache(maxsize=256)
 def _bytes_behind(count: int) -> int:

@@ -30,8 +30,9 @@ _S = DeliveryStatus
 TRANSITIONS: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
     # PENDING to PENDING: a failed attempt, due again later.
     _S.PENDING: frozenset({_S.PENDING, _S.DELIVERED, _S.SUPERSEDED, _S.DEAD, _S.DISCARDED}),
-    # A temporary name: delivered under the final one after a rename, or as it is after HeldUntil.
-    _S.HELD: frozenset({_S.PENDING, _S.DISCARDED}),
+    # A temporary name: delivered under the final one after a rename, or as it is when it is due. HELD to
+    # HELD: renamed to another temporary name, or waiting for a rename that is not settled.
+    _S.HELD: frozenset({_S.HELD, _S.PENDING, _S.SUPERSEDED, _S.DISCARDED}),
     # Replayed by an administrator.
     _S.DEAD: frozenset({_S.PENDING, _S.DISCARDED}),
     _S.DELIVERED: frozenset(),
@@ -43,6 +44,12 @@ TRANSITIONS: dict[DeliveryStatus, frozenset[DeliveryStatus]] = {
 # Nothing leads out of these, so their items may expire.
 TERMINAL_STATUSES = frozenset(status for status, targets in TRANSITIONS.items() if not targets)
 
+
+# What is in the open-work index once it is due.
+WAITING_STATUSES = frozenset({_S.PENDING, _S.HELD})
+
+# What an administrator may have tried again, or delivered without waiting any longer.
+REPLAYABLE_STATUSES = frozenset({_S.DEAD, _S.HELD})
 
 # What an administrator may give up; while a worker has it, it is that worker's to end.
 DISCARDABLE_STATUSES = frozenset(status for status, targets in TRANSITIONS.items() if _S.DISCARDED in targets)
@@ -79,7 +86,8 @@ class Delivery:
     Item `delivery#<target>` of one LogID.
 
     `version_id` and `etag` name the source version: exactly that is copied. The lease is
-    `lease_owner` until `due_at`; after that any worker may claim the item again.
+    `lease_owner` until `due_at`; after that any worker may claim the item again. One that is HELD is
+    due when it has been held for long enough.
     """
 
     log_id: LogId

@@ -129,6 +129,12 @@ class Incomplete(GatewayError):
     text = "File is incomplete: fewer bytes came than were announced"
 
 
+class SentBefore(GatewayError):
+    """Its content came before, and the route refuses that. Nothing of it is published."""
+
+    text = "The same file was sent before"
+
+
 class TooLarge(GatewayError):
     """The file is larger than S3, or the configured buffers, allow."""
 
@@ -139,6 +145,18 @@ class Busy(GatewayError):
     """All upload buffers are promised to other uploads."""
 
     text = "Server is busy, try again later"
+
+
+class TooManyFiles(GatewayError):
+    """A directory holds more than may be renamed with it."""
+
+    text = "Directory holds too many files to be renamed"
+
+
+class InUse(GatewayError):
+    """A file below a directory is being uploaded."""
+
+    text = "A file in the directory is being uploaded"
 
 
 class TooManyHandles(GatewayError):

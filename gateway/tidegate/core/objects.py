@@ -99,11 +99,20 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class PartReceipt:
-    """S3's answer to one stored part."""
+    """S3's answer to one stored part. No CRC32: the store does not say those of parts sent before."""
 
     number: int
     etag: str
-    crc32: str
+    crc32: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPart:
+    """One part that the store has of an upload that is not complete; its age by the store's own clock."""
+
+    receipt: PartReceipt
+    size: int
+    age_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +122,11 @@ class WholeObject:
 
     Args:
         size: Bytes.
-        crc32: Of all bytes, in order; base64, big-endian.
+        crc32: Of all bytes, in order; base64, big-endian. None where that of a part is not known.
     """
 
     size: int
-    crc32: str
+    crc32: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +139,12 @@ class UnfinishedUpload:
 
 @dataclass(frozen=True, slots=True)
 class ObjectVersion:
-    """One row of a version listing."""
+    """One row of a version listing; its age by the store's own clock."""
 
     version_id: str | None
     is_latest: bool
     is_delete_marker: bool
+    age_seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

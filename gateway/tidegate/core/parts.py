@@ -60,12 +60,15 @@ class PartBuffer:
     into a part may not.
 
     Holds at most the contiguous bytes plus `window_bytes`.
+
+    Args:
+        start: The file offset of its first byte: all before that is in S3 already.
     """
 
-    def __init__(self, window_bytes: int) -> None:
+    def __init__(self, window_bytes: int, start: int = 0) -> None:
         self._window = window_bytes
         self._data = bytearray()
-        self._start = 0
+        self._start = start
         self._ready = 0
         self._islands: list[tuple[int, int]] = []  # beyond the contiguous end, in order, disjoint
 

@@ -70,7 +70,14 @@ def gateway_policy(estate: Estate) -> Document:
         _allow("LandingBuckets", ("s3:ListBucket", "s3:GetBucketVersioning"), _buckets(estate)),
         _allow(
             "LandingObjects",
-            ("s3:PutObject", *_OBJECT_READ, "s3:DeleteObject", "s3:AbortMultipartUpload", *_TAGS),
+            (
+                "s3:PutObject",
+                *_OBJECT_READ,
+                "s3:DeleteObject",
+                "s3:AbortMultipartUpload",
+                "s3:ListMultipartUploadParts",
+                *_TAGS,
+            ),
             _objects(estate),
         ),
         _allow("SweepBuckets", ("s3:ListBucketVersions", "s3:ListBucketMultipartUploads"), _buckets(estate)),
@@ -126,7 +133,7 @@ def sweep_policy(estate: Estate) -> Document:
         *handlers_policy(replace(estate, queue=None))["Statement"],
         _allow("SweepBuckets", ("s3:ListBucketMultipartUploads",), _buckets(estate)),
         # Renames are left to gateways, so nothing is written where uploads land.
-        _allow("SweepObjects", ("s3:AbortMultipartUpload",), _objects(estate)),
+        _allow("SweepObjects", ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"), _objects(estate)),
         # Leases lie beside the partners' rows, in the same partition: IAM cannot tell them apart.
         _allow(
             "SweepLeases",
@@ -156,6 +163,9 @@ def administrator_policy(estate: Estate) -> Document:
         _allow("ReadRecords", ("dynamodb:DescribeTable", "dynamodb:Query"), _records(estate)),
         # IAM cannot narrow this to items of deliveries.
         _allow("DecideDeliveries", ("dynamodb:UpdateItem",), [_table(estate, estate.transfers)]),
+        # What a release writes, and what it looks for where the file was renamed or removed.
+        _allow("ReleaseTransfers", ("dynamodb:PutItem",), [_table(estate, estate.transfers)]),
+        _allow("ReleaseBuckets", ("s3:ListBucket", "s3:ListBucketVersions"), _buckets(estate)),
         _allow("VerifyObjects", _OBJECT_READ, _objects(estate)),
         *_key_rights("VerifyKeys", ("kms:Decrypt",), estate.landing_keys, estate),
         *_table_key_rights(estate),

@@ -57,6 +57,11 @@ class Rename:
 
     `version_id` and `etag` name the version that is renamed. `replacing` is the ETag of what it was
     to replace at `target`, or "*" if nothing may be there. `gateway_id` and `fence` say who may write it.
+    `holds`: what is HELD for the file stays so, because its new name is temporary, too, or is only in another
+    directory.
+
+    With `as_of` it is a directory that is renamed: locations are prefixes, there is no ETag, and what is
+    renamed is what was stored below it by then, by the store's clock.
     """
 
     log_id: LogId
@@ -78,6 +83,8 @@ class Rename:
     timestamp: datetime
     fence: int = 1
     error: str | None = None
+    holds: bool = False
+    as_of: datetime | None = None
 
     @classmethod
     def begun(
@@ -115,6 +122,10 @@ class Rename:
     @property
     def owner(self) -> tuple[GatewayId, int]:
         return self.gateway_id, self.fence
+
+    @property
+    def is_directory(self) -> bool:
+        return self.as_of is not None
 
     @property
     def is_open(self) -> bool:

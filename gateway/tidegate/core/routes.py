@@ -1,8 +1,9 @@
 """
 Routes: what is different for the uploads of some partners, or in some of their directories.
 
-A route says three things of the files it matches: where its directory leads, if not into the home; how
-they are stored; and which targets they are owed to. Of several that match, the first counts.
+A route says four things of the files it matches: where its directory leads, if not into the home; how
+they are stored; which targets they are owed to; and what they must be, or they are held back. Of several
+that match, the first counts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from tidegate.core.acceptance import NO_RULES, Rules
 from tidegate.core.objects import Storage
 from tidegate.core.users import Mapping
 
@@ -24,6 +26,7 @@ class Route:
         path: The virtual directory in or below which the files are.
         target: The `/bucket/prefix` shown at `path`; None leaves that to the user's home.
         deliver_to: Names of the targets its uploads are owed to; None means all.
+        accept: What its files must be.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Route:
     target: str | None
     storage: Storage
     deliver_to: tuple[str, ...] | None = None
+    accept: Rules = NO_RULES
 
     def is_for(self, user_name: str) -> bool:
         return any(fnmatchcase(user_name, pattern) for pattern in self.partners)

@@ -3,7 +3,8 @@ The transfer record and its states.
 
 One upload's states, as a table. STARTED is durable before any S3 write; FINISHING says the client
 asked to CLOSE an error-free upload and S3 is about to be told to complete it; everything after that
-is an end. SWEEPING is held by a sweep while it decides what a dead gateway left.
+is an end. SWEEPING is held by a sweep while it decides what a dead gateway left. KEPT is a dropped upload
+that may be continued until it is due: its parts are in S3, and no object.
 
 `advance` is the only judge of a move; the DynamoDB adapter turns the same table into conditions.
 """
@@ -24,6 +25,7 @@ class TransferStatus(StrEnum):
     STARTED = "STARTED"
     FINISHING = "FINISHING"
     SWEEPING = "SWEEPING"
+    KEPT = "KEPT"
     COMPLETED = "COMPLETED"
     PARTIAL = "PARTIAL"
     SUSPECT = "SUSPECT"
@@ -42,11 +44,24 @@ _S = TransferStatus
 TRANSITIONS: dict[TransferStatus, frozenset[TransferStatus]] = {
     _S.STARTED: frozenset(
         # COMPLETED without FINISHING: a file of one PutObject, whose metadata carries the outcome.
-        {_S.FINISHING, _S.COMPLETED, _S.PARTIAL, _S.SUSPECT, _S.FAILED, _S.ABANDONED, _S.SWEEPING}
+        {
+            _S.FINISHING,
+            _S.COMPLETED,
+            _S.PARTIAL,
+            _S.SUSPECT,
+            _S.FAILED,
+            _S.ABANDONED,
+            _S.SWEEPING,
+            _S.KEPT,
+        }
     ),
     _S.FINISHING: frozenset({_S.COMPLETED, _S.SUSPECT, _S.FAILED, _S.SWEEPING}),
-    _S.SWEEPING: frozenset({_S.COMPLETED, _S.PARTIAL, _S.SUSPECT, _S.FAILED, _S.ABANDONED, _S.SWEEPING}),
-    # A held-back file is released (COMPLETED) or discarded (FAILED) by an administrator.
+    _S.SWEEPING: frozenset(
+        {_S.COMPLETED, _S.PARTIAL, _S.SUSPECT, _S.FAILED, _S.ABANDONED, _S.SWEEPING, _S.KEPT}
+    ),
+    # Continued by its partner, or taken by a sweep once it is due.
+    _S.KEPT: frozenset({_S.STARTED, _S.SWEEPING}),
+    # A held-back file is released (COMPLETED), by its sidecar or by hand, or discarded (FAILED) by hand.
     _S.SUSPECT: frozenset({_S.COMPLETED, _S.FAILED}),
     _S.COMPLETED: frozenset(),
     _S.PARTIAL: frozenset(),
@@ -89,7 +104,23 @@ class Content:
     """What an upload turned out to be, known at CLOSE."""
 
     size: int
-    sha256: str
+    # None where parts of it were received by another gateway, and cannot be read before they are an object.
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """
+    What was decided of a SUSPECT transfer.
+
+    Args:
+        by: Who: an administrator, or the gateway that found all rules met.
+        why: In words; may be empty.
+    """
+
+    by: str
+    why: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +129,8 @@ class TransferRecord:
     Item `transfer` of one LogID. Attribute names in the table are these in AWS's spelling.
 
     `delivery_targets` are decided when an upload starts: whoever completes it owes copies to just these.
-    An end that owes nothing empties them.
+    An end that owes nothing empties them. `hold_seconds`: its name is temporary, and what it owes is held so
+    long; None: it is not held. `look_at`: it is SUSPECT and waits for a sidecar, and is looked at again then.
     """
 
     log_id: LogId
@@ -126,6 +158,10 @@ class TransferRecord:
     delivery_targets: tuple[str, ...] = ()
     superseded: bool = False
     error: str | None = None
+    hold_seconds: int | None = None
+    look_at: datetime | None = None
+    decided_by: str | None = None
+    decision: str | None = None
 
     @classmethod
     def begun(
@@ -157,6 +193,10 @@ class TransferRecord:
             gateway_id=gateway_id,
             delivery_targets=delivery_targets,
         )
+
+    @property
+    def location(self) -> Location:
+        return Location(self.bucket, self.object_key)
 
     @property
     def owner(self) -> Owner:

@@ -11,18 +11,37 @@ from tidegate.core.errors import InvalidName
 from tidegate.core.ids import KeyId
 from tidegate.core.limits import USER_NAME_PATTERN
 
+# A home may have thousands.
+_MAPPINGS_SHOWN = 4
+
 
 class HomeDirectoryType(StrEnum):
     PATH = "PATH"
     LOGICAL = "LOGICAL"
 
 
+class MappingType(StrEnum):
+    """What stands at the entry of a mapping. Source: Transfer Family API, HomeDirectoryMapEntry."""
+
+    DIRECTORY = "DIRECTORY"
+    FILE = "FILE"
+
+
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """One entry of HomeDirectoryMappings: a virtual path and the `/bucket/prefix` behind it."""
+    """
+    One entry of HomeDirectoryMappings: a virtual path and what is behind it.
+
+    Args:
+        target: `/bucket/prefix` of a directory, `/bucket/key` of a file.
+    """
 
     entry: str
     target: str
+    type: MappingType = MappingType.DIRECTORY
+
+    def __str__(self) -> str:
+        return f"{self.entry} = {self.target}{' (FILE)' if self.type is MappingType.FILE else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +63,30 @@ class Home:
         return cls(HomeDirectoryType.LOGICAL, "/", (Mapping("/", target),))
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """What is behind it: every `/bucket/prefix`, and `/bucket/key` of a file."""
+        if self.type is HomeDirectoryType.PATH:
+            return (self.directory,)
+        return tuple(mapping.target for mapping in self.mappings)
+
+    @property
     def target(self) -> str:
-        """The `/bucket/prefix` an administrator thinks of as this home."""
+        """The `/bucket/prefix` an administrator thinks of as this home; of several mappings, the first."""
         if self.type is HomeDirectoryType.LOGICAL and self.mappings:
             return self.mappings[0].target
         return self.directory
+
+    def __str__(self) -> str:
+        """The whole home in one line for an administrator; of many mappings, the first few."""
+        if self == Home.chroot(self.target):
+            return self.target
+        if self.type is HomeDirectoryType.PATH:
+            return f"{self.directory} (PATH)"
+        said = ", ".join(map(str, self.mappings[:_MAPPINGS_SHOWN]))
+        left = len(self.mappings) - _MAPPINGS_SHOWN
+        more = f" and {left} more" if left > 0 else ""
+        start = f", starting in {self.directory}" if self.directory != "/" else ""
+        return said + more + start
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import wraps
 from typing import Any
 
 
@@ -17,6 +18,37 @@ def mend_listing_of_versions() -> None:
     from moto.s3.models import FakeKey  # noqa: PLC0415 - an extra, and slow to import
 
     FakeKey.__deepcopy__ = _described  # type: ignore[attr-defined]
+
+
+def mend_listing_of_directories() -> None:
+    """
+    Keep what was removed from showing as a directory. May be repeated.
+
+    With a delimiter moto names the prefixes of all keys, of those too that have nothing but a delete marker
+    to show (moto 5.2.5, `S3Backend.list_objects`): a directory that was removed or renamed was still there.
+    """
+    from moto.s3.models import FakeTableStorageBucket, S3Backend  # noqa: PLC0415
+
+    listed = S3Backend.list_objects
+    if getattr(listed, "shows_what_is_there", False):
+        return
+
+    @wraps(listed)
+    def mended(self: Any, bucket: Any, *args: Any, **kwargs: Any) -> Any:
+        shown: Any = bucket if isinstance(bucket, FakeTableStorageBucket) else _Living(bucket)
+        return listed(self, shown, *args, **kwargs)
+
+    mended.shows_what_is_there = True  # type: ignore[attr-defined]
+    S3Backend.list_objects = mended  # type: ignore[method-assign]
+
+
+class _Living:
+    """A bucket as far as a listing asks for it: the keys that have a current version."""
+
+    def __init__(self, bucket: Any) -> None:
+        from moto.s3.models import FakeDeleteMarker  # noqa: PLC0415
+
+        self.keys = {name: key for name, key in bucket.keys.items() if not isinstance(key, FakeDeleteMarker)}
 
 
 def _described(key: Any, memo: dict[int, Any]) -> Any:  # noqa: ARG001 - as `copy` calls it

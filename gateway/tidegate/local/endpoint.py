@@ -25,7 +25,7 @@ from tidegate.core.errors import GatewayError, InvalidSettings
 from tidegate.core.limits import MIB
 from tidegate.core.objects import META_DELIVERED_FROM
 from tidegate.faces.control.protocol import is_transfer_request, transfer_answer
-from tidegate.local.emulator import mend_listing_of_versions
+from tidegate.local.emulator import mend_listing_of_directories, mend_listing_of_versions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -165,6 +165,7 @@ def _make_server(port: int, reset: Callable[[], None]) -> Any:
             pass
 
     mend_listing_of_versions()
+    mend_listing_of_directories()
     _refuse_taken(port)
     application = LocalEndpoint(DomainDispatcherApplication(create_backend_app), reset)
     server: Any = make_server("127.0.0.1", port, application, threaded=True, request_handler=QuietHandler)

@@ -17,7 +17,6 @@ from tidegate.assembly import Gateway
 from tidegate.backend import Backend, resolve_keys
 from tidegate.core.behaviour import Preset
 from tidegate.core.errors import InvalidSettings, StoreUnavailable
-from tidegate.core.paths import home_from_target
 from tidegate.local.ambient import ACCESS_KEY_ID, SECRET_ACCESS_KEY, ignore_ambient_aws, refuse_real_aws
 from tidegate.local.banner import banner
 from tidegate.local.endpoint import EmbeddedAws
@@ -29,8 +28,9 @@ from tidegate.partners_file import wanted_users
 from tidegate.services.users import WantedUser
 from tidegate.settings.loader import LoadedSettings
 from tidegate.settings.model import Settings
+from tidegate.settings.partners import PartnerSettings
 from tidegate.settings.presets import behaviour_of
-from tidegate.settings.sections import PartnerSettings, ShutdownSettings
+from tidegate.settings.sections import ShutdownSettings
 from tidegate.signals import StopSignal
 from tidegate.testing.steps import ask_before_steps
 
@@ -183,7 +183,8 @@ def _tell(options: LocalOptions, settings: Settings, ready: Ready, state: StateD
     """Let people, commands and scripts know where everything is."""
     known_hosts = state.write_known_hosts(ready.host, ready.port, ready.host_key_line)
     # Beyond the ready file: what a command needs to act as this gateway would.
-    sections = settings.model_dump(mode="json", include={"sweep", "deliveries"})
+    told = {"sweep", "deliveries", "uploads", "behaviour", "routes"}
+    sections = settings.model_dump(mode="json", include=told)
     state.describe({**ready.as_json(), **sections})
     print(  # noqa: T201
         banner(ready, state.path, known_hosts, in_memory=options.named_endpoint is None), flush=True
@@ -236,8 +237,8 @@ def _partners(
         home, private = settings.home_of(partner), None
         if not wanted[partner.name].keys:
             private, public = state.partner_key(partner.name)
-            wanted[partner.name] = WantedUser(partner.name, home_from_target(home), (public,))
-        demo.append(DemoPartner(partner.name, private, home))
+            wanted[partner.name] = WantedUser(partner.name, home, (public,))
+        demo.append(DemoPartner(partner.name, private, home.target))
     return list(wanted.values()), tuple(demo)
 
 

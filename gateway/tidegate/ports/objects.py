@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 
 from tidegate.core.ids import UploadId
 from tidegate.core.objects import (
+    KeptPart,
     ListingPage,
     Location,
     NewObject,
@@ -53,6 +54,22 @@ class ObjectWriter(Protocol):
         self, location: Location, upload_id: UploadId, number: int, body: Body, crc32: str
     ) -> PartReceipt:
         """Store part `number` (from 1). Idempotent: a repeated number replaces. The store checks `crc32`."""
+        ...
+
+    async def copy_part(
+        self, location: Location, upload_id: UploadId, number: int, of: StoredObject, start: int, length: int
+    ) -> PartReceipt:
+        """
+        Store these bytes of exactly this version as part `number`, inside the store. Idempotent.
+
+        Raises:
+            ChangedMeanwhile: The object has another ETag now.
+            NotFound: The version is gone, or the upload id is unknown.
+        """
+        ...
+
+    async def parts(self, location: Location, upload_id: UploadId) -> list[KeptPart]:
+        """Return the parts the store has of this upload, by number. Raises `NotFound`: unknown upload id."""
         ...
 
     async def complete_multipart(

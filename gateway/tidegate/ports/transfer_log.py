@@ -113,8 +113,14 @@ class TransferLog(Protocol):
         error: str | None = None,
         content: Content | None = None,
         stored: StoredObject | None = None,
+        look_at: datetime | None = None,
     ) -> None:
-        """Move to an end other than COMPLETED."""
+        """
+        Move to an end other than COMPLETED.
+
+        Args:
+            look_at: Only for SUSPECT: it waits, and `SuspectLog.waiting` finds it from then on.
+        """
         ...
 
     async def open_records(self, shard: int) -> list[OpenRecord]:
@@ -155,7 +161,11 @@ class DeliveryQueue(Protocol):
     async def claim(
         self, log_id: LogId, target: str, claimant: GatewayId, now: datetime, lease_until: datetime
     ) -> Delivery | None:
-        """Take a PENDING delivery that is due, counting the attempt; None if it is not to be had."""
+        """
+        Take a PENDING or HELD delivery that is due, counting the attempt; None if it is not to be had.
+
+        What was HELD is HELD still: `move_held` says what becomes of it.
+        """
         ...
 
     async def renew(self, claimed: Delivery, lease_until: datetime) -> None:
@@ -177,6 +187,16 @@ class DeliveryQueue(Protocol):
         """
         ...
 
+    async def move_held(self, held: Delivery, to: Delivery) -> None:
+        """
+        Let a HELD delivery, as it was read, become what `holding.moved` says of it, with all its attributes.
+
+        Raises:
+            ChangedMeanwhile: It is not the one that was read any more; it may be `to`, if an earlier answer
+                was lost.
+        """
+        ...
+
     async def dead(self, shard: int) -> list[OpenWork]:
         """Return rows of one shard (0 to 15) that are DEAD. By index: may be late, may be stale."""
         ...
@@ -187,10 +207,10 @@ class DeliveryQueue(Protocol):
 
     async def replay(self, log_id: LogId, target: str, at: datetime) -> Delivery:
         """
-        DEAD to PENDING, due at `at`, with no attempt counted; the error stays until the next attempt.
+        DEAD or HELD to PENDING, due at `at`, with no attempt counted; the error stays until the next attempt.
 
         Raises:
-            ChangedMeanwhile: It is not DEAD, or not there.
+            ChangedMeanwhile: It is neither, or not there.
         """
         ...
 

@@ -12,12 +12,14 @@ from tidegate.core.behaviour import Behaviour
 from tidegate.core.errors import NotFound, Unsupported
 from tidegate.core.listing import Entry, directory_entry
 from tidegate.core.objects import Location, StoredObject
-from tidegate.core.paths import HomeTree, MappedPlace
+from tidegate.core.paths import HomeTree, SyntheticDirectory
+from tidegate.core.sessions import Session
 from tidegate.ports.objects import ObjectStore
 from tidegate.services.browsing import Browsing
 from tidegate.services.downloads import Download
 from tidegate.services.intake import Uploads
 from tidegate.services.kept_times import keep_time, time_shown
+from tidegate.services.kept_uploads import Kept
 from tidegate.services.uploads import Upload
 
 
@@ -25,9 +27,16 @@ class Attributes:
     """The attributes of one user's files, in one session."""
 
     def __init__(
-        self, tree: HomeTree, browsing: Browsing, store: ObjectStore, uploads: Uploads, behaviour: Behaviour
+        self,
+        tree: HomeTree,
+        session: Session,
+        browsing: Browsing,
+        store: ObjectStore,
+        uploads: Uploads,
+        behaviour: Behaviour,
     ) -> None:
         self._tree = tree
+        self._session = session
         self._browsing = browsing
         self._store = store
         self._uploads = uploads
@@ -78,7 +87,7 @@ class Attributes:
         if self._behaviour.setstat == "refuse":
             raise Unsupported("SETSTAT is refused by the preset", text="SETSTAT unsupported")
 
-    async def _set(self, of: Upload | StoredObject, wanted: WantedAttributes) -> None:
+    async def _set(self, of: Upload | StoredObject | Kept, wanted: WantedAttributes) -> None:
         if isinstance(of, Upload):
             if wanted.size is not None:
                 await of.set_size(wanted.size)
@@ -87,35 +96,45 @@ class Attributes:
             return
         if wanted.size not in (None, of.size):
             raise _resized(wanted.size, f"{of.location} of {of.size} bytes")
-        if wanted.mtime is not None:
+        # What is no file yet gets its time when it is one.
+        if wanted.mtime is not None and isinstance(of, StoredObject):
             await keep_time(self._store, of, wanted.mtime)
 
-    async def _find(self, path: str) -> Upload | StoredObject | None:
+    async def _find(self, path: str) -> Upload | StoredObject | Kept | None:
         """
         Return what a name means; None: a directory. Raises `NotFound`.
 
-        While a file is replaced its name means the old version, as it does to OPEN and READDIR.
+        While a file is replaced its name means the old version, as it does to OPEN and READDIR. A dropped
+        upload that is kept is shown to its partner, who must know from where to go on.
         """
         upload = self._being_written(path)
         try:
             return await self._browsing.find(path)
         except NotFound:
             if upload is None:
-                raise
+                return await self._kept(path)
         # It may have ended while S3 was asked.
         return upload if upload.is_alive else await self._browsing.find(path)
 
+    async def _kept(self, path: str) -> Kept:
+        kept = await self._uploads.kept_at(self._session, self._tree.resolve(path).file_location())
+        if kept is None:
+            raise NotFound(f"{path} is not there")
+        return kept
+
     def _being_written(self, path: str) -> Upload | None:
         place = self._tree.resolve(path)
-        if not self._behaviour.show_open_uploads or not isinstance(place, MappedPlace):
+        if not self._behaviour.show_open_uploads or isinstance(place, SyntheticDirectory):
             return None
         location: Location = place.location
         upload = self._uploads.at(location)
         return upload if upload is not None and upload.is_alive else None
 
-    async def _entry(self, name: str, found: Upload | StoredObject) -> Entry:
+    async def _entry(self, name: str, found: Upload | StoredObject | Kept) -> Entry:
         if isinstance(found, Upload):
             return Entry(name, False, found.received_bytes, found.modified_at)
+        if isinstance(found, Kept):
+            return Entry(name, False, found.size, found.record.timestamp)
         keeps = self._behaviour.setstat == "accept"
         at = await time_shown(self._store, found) if keeps else found.modified_at
         return Entry(name, False, found.size, at)

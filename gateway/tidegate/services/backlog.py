@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from tidegate.core.deliveries import Delivery, DeliveryStatus, advance
+from tidegate.core.deliveries import REPLAYABLE_STATUSES, Delivery, DeliveryStatus, advance
 from tidegate.core.errors import ChangedMeanwhile, NotFound
 from tidegate.core.ids import LogId
 from tidegate.ports.clock import Clock
@@ -31,7 +31,7 @@ _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 class Backlog:
-    """Deliveries that are PENDING or DEAD, of all gateways of one table."""
+    """Deliveries that are PENDING, HELD or DEAD, of all gateways of one table."""
 
     def __init__(self, queue: DeliveryQueue, clock: Clock) -> None:
         self._queue = queue
@@ -43,35 +43,36 @@ class Backlog:
 
     async def pending(self, target: str | None = None) -> list[Delivery]:
         """Return all that are PENDING, due or not; otherwise as `dead`."""
+        return await self._found(self._waiting, DeliveryStatus.PENDING, target)
 
-        async def rows(shard: int) -> list[OpenWork]:
-            return await self._queue.due(shard, _END_OF_TIME, sys.maxsize)
+    async def held(self, target: str | None = None) -> list[Delivery]:
+        """Return all that are HELD; otherwise as `dead`."""
+        return await self._found(self._waiting, DeliveryStatus.HELD, target)
 
-        return await self._found(rows, DeliveryStatus.PENDING, target)
-
-    async def dead_of(self, log_id: LogId, target: str | None = None) -> list[Delivery]:
+    async def replayable_of(self, log_id: LogId, target: str | None = None) -> list[Delivery]:
         """
-        Return the DEAD deliveries of one LogID, or the one to a target: one at least.
+        Return the DEAD and HELD deliveries of one LogID, or the one to a target: one at least.
 
         Raises:
-            NotFound: None of them is DEAD, or there are none.
+            NotFound: None of them is DEAD or HELD, or there are none.
         """
         deliveries = await self._of(log_id, target)
-        dead = [each for each in deliveries if each.status is DeliveryStatus.DEAD]
-        if not dead:
+        replayable = [each for each in deliveries if each.status in REPLAYABLE_STATUSES]
+        if not replayable:
             states = ", ".join(f"{each.target} is {each.status}" for each in deliveries)
             raise NotFound(
-                f"nothing to replay of {log_id}: {states}", hint="only what is DEAD can be replayed"
+                f"nothing to replay of {log_id}: {states}", hint="only what is DEAD or HELD can be replayed"
             )
-        return dead
+        return replayable
 
-    async def replay(self, dead: Sequence[Delivery]) -> list[Delivery]:
+    async def replay(self, given: Sequence[Delivery]) -> list[Delivery]:
         """
-        Let these be tried again, from the first attempt on; return what they are now.
+        Let these be tried again from the first attempt on, those that are HELD as they are; return what they
+        are now.
 
         One that somebody else has changed meanwhile is left alone: it need not be PENDING.
         """
-        return await _in_turns(self._replay, dead)
+        return await _in_turns(self._replay, given)
 
     async def discard(self, log_id: LogId, target: str, reason: str) -> Delivery:
         """
@@ -104,21 +105,25 @@ class Backlog:
         )
         return discarded
 
-    async def _replay(self, dead: Delivery) -> Delivery:
+    async def _waiting(self, shard: int) -> list[OpenWork]:
+        return await self._queue.due(shard, _END_OF_TIME, sys.maxsize)
+
+    async def _replay(self, given: Delivery) -> Delivery:
         try:
-            replayed = await self._queue.replay(dead.log_id, dead.target, self._clock.now())
+            replayed = await self._queue.replay(given.log_id, given.target, self._clock.now())
         except ChangedMeanwhile:
-            (kept,) = await self._of(dead.log_id, dead.target)
+            (kept,) = await self._of(given.log_id, given.target)
             if kept.status is not DeliveryStatus.PENDING:
                 return kept
             # An earlier answer was lost, or somebody else did the same.
             replayed = kept
         _log.warning(
             "delivery replayed",
-            log_id=dead.log_id,
-            target=dead.target,
-            attempts=dead.attempts,
-            last_error=dead.error,
+            log_id=given.log_id,
+            target=given.target,
+            was=given.status.value,
+            attempts=given.attempts,
+            last_error=given.error,
         )
         return replayed
 

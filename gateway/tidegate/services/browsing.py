@@ -12,15 +12,25 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from tidegate.core.errors import AlreadyExists, NotEmpty, NotFound, Unsupported, WrongKind
+from tidegate.core.errors import (
+    AccessDenied,
+    AlreadyExists,
+    InvalidName,
+    NotEmpty,
+    NotFound,
+    Unsupported,
+    WrongKind,
+)
 from tidegate.core.listing import Entry, NameFilter, directory_entry, entries
 from tidegate.core.objects import Location, StoredObject
-from tidegate.core.paths import HomeTree, MappedPlace, SyntheticDirectory
+from tidegate.core.paths import HomeTree, MappedFile, MappedPlace, SyntheticDirectory
 from tidegate.core.renames import story_of
 from tidegate.core.routes import Routes
 from tidegate.core.sessions import Session
 from tidegate.ports.objects import NOTHING, ObjectStore
-from tidegate.services.renames import Move, Renames
+from tidegate.services.mapped_files import files_there
+from tidegate.services.moves import DirectoryMove, Move
+from tidegate.services.renames import Renames
 
 _log = structlog.get_logger("tidegate.browsing")
 
@@ -56,19 +66,24 @@ class Browsing:
         place = self._tree.resolve(path)
         if isinstance(place, SyntheticDirectory) or place.is_root_of_mapping:
             return None
-        if await self._is_directory(place):
+        if isinstance(place, MappedPlace) and await self._is_directory(place):
             return None
         return await self._store.head(place.location)
 
     async def list(self, path: str) -> AsyncIterator[Entry]:
         """Yield the entries of a directory page by page, each name once. Raises `NotFound`, `WrongKind`."""
         place = self._tree.resolve(path)
-        # Mappings below are directories, whatever the bucket holds under their names.
+        if isinstance(place, MappedFile):
+            raise await self._no_directory(place)
+        # Entries of mappings are what the home says, whatever the bucket holds under their names.
         for name in place.children:
             yield directory_entry(name)
+        async for entry in files_there(self._store, place.files):
+            yield entry
         if isinstance(place, MappedPlace):
+            own = {*place.children, *(file.name for file in place.files)}
             async for entry in self._stored(place):
-                if entry.name not in place.children:
+                if entry.name not in own:
                     yield entry
 
     async def _stored(self, place: MappedPlace) -> AsyncIterator[Entry]:
@@ -106,6 +121,9 @@ class Browsing:
             raise await self._no_directory(place)
         if page.prefixes or any(listed.key != prefix for listed in page.keys):
             raise NotEmpty(f"{path} holds entries")
+        if any(listed.size for listed in page.keys):
+            # Some tool put content under the directory's own key, which no path leads to.
+            raise NotEmpty(f"{path} has a marker that is not empty, s3://{bucket}/{prefix}")
         await self._store.delete(Location(bucket, prefix))
         self._tell("directory removed", path)
 
@@ -114,20 +132,24 @@ class Browsing:
         place = self._writable(path)
         stored = await self._file_at(place)
         await self._store.delete(place.file_location())
+        await self._renames.never_to_come(path, stored)
         self._tell("file removed", path, log_id=story_of(stored), object=str(stored.location))
 
     async def rename(self, old: str, new: str, *, overwrite: bool) -> None:
         """
-        Move one file; see `Renames.rename` for what is certain when.
+        Move a file, or a directory; see `Renames.rename` for what is certain when.
 
         Raises:
             AlreadyExists: Something is at `new` and `overwrite` is false; or it is a directory.
-            Unsupported: `old` is a directory.
+            NotEmpty: Both are directories, `overwrite` is true, and `new` holds entries.
+            Unsupported: `old` is a directory, and those are not renamed here, or not across mappings.
+            InvalidName: `old` is a directory, and `new` lies in it.
             NotFound: Nothing is at `old`.
         """
         source, target = self._writable(old), self._writable(new)
         if await self._is_directory(source):
-            raise Unsupported(f"{old} is a directory: only files can be renamed")
+            await self._rename_directory(source, target, overwrite=overwrite)
+            return
         stored = await self._store.head(source.file_location())
         if source.location == target.location:
             return
@@ -136,6 +158,33 @@ class Browsing:
         replacing = await self._current_etag(target) if overwrite else NOTHING
         move = Move(old, new, stored, target.file_location(), replacing)
         await self._renames.rename(self._session, move)
+
+    async def _rename_directory(self, source: MappedPlace, target: MappedPlace, *, overwrite: bool) -> None:
+        if not self._renames.takes_directories:
+            raise Unsupported(f"{source.path} is a directory: only files can be renamed")
+        if source.path == target.path:
+            return
+        if not self._tree.is_one_mapping(source.path, target.path):
+            raise Unsupported(f"{source.path} and {target.path} are in different mappings of the home")
+        if target.path.startswith(f"{source.path}/"):
+            raise InvalidName(f"{target.path} lies in {source.path}: a directory cannot be moved into itself")
+        bucket, prefix = source.directory_prefix()
+        new = Location(*target.directory_prefix())
+        replacing = await self._empty_marker(target, overwrite=overwrite)
+        move = DirectoryMove(source.path, target.path, Location(bucket, prefix), new, replacing)
+        await self._renames.rename_directory(self._session, move)
+
+    async def _empty_marker(self, target: MappedPlace, *, overwrite: bool) -> str:
+        """Return the ETag of the empty directory that may be replaced, as POSIX has it; else `NOTHING`."""
+        if not await self._exists(target):
+            return NOTHING
+        if not overwrite or not await self._is_directory(target):
+            raise AlreadyExists(f"{target.path} exists")
+        bucket, prefix = target.directory_prefix()
+        page = await self._store.list_page(bucket, prefix, limit=2)
+        if page.prefixes or any(listed.key != prefix or listed.size for listed in page.keys):
+            raise NotEmpty(f"{target.path} holds entries")
+        return (await self._store.head(Location(bucket, prefix))).etag
 
     def _tell(self, event: str, path: str, **facts: object) -> None:
         """The one line a change of names leaves in the log."""
@@ -158,6 +207,11 @@ class Browsing:
     def _writable(self, path: str) -> MappedPlace:
         place = self._tree.resolve(path)
         place.file_location()  # refuses synthetic directories and the roots of mappings
+        if isinstance(place, MappedFile):
+            raise AccessDenied(
+                f"{path} is an entry of the home, of type FILE",
+                hint="it can be read and written, but not removed, renamed or replaced by renaming",
+            )
         if not isinstance(place, MappedPlace):
             raise WrongKind(f"{path} is a synthetic directory")
         return place
@@ -170,7 +224,7 @@ class Browsing:
                 raise WrongKind(f"{place.path} is a directory") from None
             raise
 
-    async def _no_directory(self, place: MappedPlace) -> NotFound | WrongKind:
+    async def _no_directory(self, place: MappedPlace | MappedFile) -> NotFound | WrongKind:
         """Return the error for a directory that is not there: perhaps it is a file."""
         try:
             await self._store.head(place.location)

@@ -24,7 +24,6 @@ from tidegate.core.attributes import with_mtime
 from tidegate.core.deliveries import Delivery, DeliveryStatus, DeliveryTarget, backoff
 from tidegate.core.errors import AccessDenied, ChangedMeanwhile, GatewayError, NotFound
 from tidegate.core.ids import GatewayId, LogId
-from tidegate.core.imports import import_id
 from tidegate.core.objects import (
     META_DELIVERED_FROM,
     META_DELIVERED_VERSION,
@@ -35,10 +34,11 @@ from tidegate.core.objects import (
     StoredObject,
 )
 from tidegate.core.renames import followed
-from tidegate.core.transfers import TransferStatus
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import NOTHING, ObjectStore
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS, DeliveryQueue, TransferLog
+from tidegate.services.finished import is_finished
+from tidegate.services.held import Held
 from tidegate.services.kept_times import kept_time
 
 _log = structlog.get_logger("tidegate.deliveries")
@@ -77,6 +77,7 @@ class DeliveryWorker:
         self._store = store
         self._log = log
         self._queue = queue
+        self._held = Held(store, log, queue, clock)
         self._clock = clock
         self._gateway_id = gateway_id
         self._targets = {target.name: target for target in targets}
@@ -146,9 +147,10 @@ class DeliveryWorker:
         """Claim a delivery, deliver it, settle; return whether it was to be had."""
         async with self._lanes:
             try:
-                claimed = await self._queue.claim(
-                    log_id, target, self._gateway_id, self._clock.now(), self._lease_end()
-                )
+                claimed = await self._claim(log_id, target)
+                if claimed is not None and claimed.status is DeliveryStatus.HELD:
+                    await self._held.decide(claimed)
+                    claimed = await self._claim(log_id, target)
                 if claimed is None:
                     return False
                 await self._settle(claimed, await self._leased_outcome(claimed))
@@ -158,6 +160,9 @@ class DeliveryWorker:
                 # Claiming or settling failed: the lease runs out and the item is due again.
                 _log.warning("delivery left for later", log_id=log_id, target=target, reason=str(error))
             return True
+
+    async def _claim(self, log_id: LogId, target: str) -> Delivery | None:
+        return await self._queue.claim(log_id, target, self._gateway_id, self._clock.now(), self._lease_end())
 
     # --- the lease ------------------------------------------------------------------------
 
@@ -262,7 +267,7 @@ class DeliveryWorker:
 
     async def _newest_finished(self, claimed: Delivery) -> StoredObject | None:
         """
-        Return the newest version of the key that a COMPLETED upload wrote; None without versioning.
+        Return the newest version of the key that is a finished file; None without versioning.
 
         The owed version itself is one, so on a versioned bucket the search always ends. Versions of
         anybody else, and partial ones, are passed over.
@@ -275,19 +280,9 @@ class DeliveryWorker:
             if version.version_id == claimed.version_id:
                 break
             stored = await self._store.head(claimed.source, version.version_id)
-            if await self._is_completed(stored):
+            if await is_finished(self._log, stored):
                 return stored
         return None
-
-    async def _is_completed(self, stored: StoredObject) -> bool:
-        log_id = LogId(stored.transfer_id) if stored.transfer_id else import_id(stored)
-        if log_id is None:
-            return False
-        try:
-            transfer = (await self._log.story(log_id)).transfer
-        except NotFound:
-            return False
-        return transfer.status is TransferStatus.COMPLETED and transfer.version_id == stored.version_id
 
     async def _bring(self, source: StoredObject, claimed: Delivery) -> bool:
         """

@@ -8,26 +8,43 @@ CompleteMultipartUpload, then that transaction. Only then does CLOSE answer OK.
 After a lost or odd answer nothing is assumed: S3 is asked for a version that carries our transfer
 id, the log for a record that is ours and COMPLETED. What stays unknown is left open for the sweep,
 and the client is told so in words.
+
+Where a route has rules, the verdict falls between the two writes: what does not meet them is recorded as
+SUSPECT in place of COMPLETED, and owes nothing yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
 
+from tidegate.core.acceptance import Verdict, next_look
 from tidegate.core.attributes import with_mtime
-from tidegate.core.deliveries import DeliveryTarget, owed
-from tidegate.core.errors import ChangedMeanwhile, GatewayError, OutcomeUnknown, StoreUnavailable
+from tidegate.core.deliveries import DeliveryTarget
+from tidegate.core.errors import (
+    ChangedMeanwhile,
+    GatewayError,
+    Incomplete,
+    OutcomeUnknown,
+    StoreUnavailable,
+)
+from tidegate.core.holding import owed_by
 from tidegate.core.objects import META_BYTES, META_OUTCOME, META_SHA256, NewObject, StoredObject
 from tidegate.core.parts import PartBuffer
 from tidegate.core.transfers import Content, TransferRecord, TransferStatus
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import TransferLog
+from tidegate.services.acceptance import Judge
+from tidegate.services.continuing import Earlier
+from tidegate.services.digests import Digest, sha256_of
 from tidegate.services.kept_times import keep_time
+from tidegate.services.kept_uploads import KeptUploads
 from tidegate.services.part_sender import PartSender
+from tidegate.services.recording import Recording
 from tidegate.services.versions import find_own_version, is_overtaken
 
 _log = structlog.get_logger("tidegate.uploads")
@@ -45,17 +62,31 @@ class Ending:
     targets: tuple[DeliveryTarget, ...]
     on_owed: Callable[[], None]
     is_fresh: Callable[[], bool] = lambda: True
+    kept: KeptUploads | None = None  # where dropped uploads are kept
+    judge: Judge | None = None  # where its route asks for more than a CLOSE
 
     async def complete(self, buffer: PartBuffer, sender: PartSender) -> None:
-        """Publish the whole file and record it with its deliveries."""
+        """
+        Publish the whole file and record it with its deliveries; or held back, if its route's rules say so.
+
+        Raises:
+            SentBefore: The rules refuse it. Nothing of it is published.
+        """
         stored, content = await self._store_all(buffer, sender, "complete", finishing=True)
         if sender.late_mtime is not None:
             # Before anything is owed, so that no delivery copies the object without it.
             await keep_time(self.store, stored, sender.late_mtime)
-        superseded = await self._is_superseded(stored)
-        await self._record_completed(content, stored, superseded=superseded)
-        self.on_owed()
-        self._tell(TransferStatus.COMPLETED, bytes=content.size, sha256=content.sha256)
+        verdict = await self._verdict(content, stored)
+        if verdict.is_met:
+            superseded = await self._is_superseded(stored)
+            await self._record_completed(content, stored, superseded=superseded)
+            self.on_owed()
+            self._tell(TransferStatus.COMPLETED, bytes=content.size, sha256=content.sha256)
+        else:
+            await self._record_suspect(content, stored, verdict)
+            self._tell(TransferStatus.SUSPECT, bytes=content.size, sha256=content.sha256, reason=verdict.text)
+        if self.judge:
+            self.judge.recorded(verdict)
 
     async def partial(self, reason: str, buffer: PartBuffer, sender: PartSender) -> None:
         """Keep what came of a dropped upload, as Transfer Family does: PARTIAL, and never delivered."""
@@ -79,6 +110,50 @@ class Ending:
             self._tell(None, error=_words(error), wanted=TransferStatus.PARTIAL.value, reason=reason)
             return
         self._tell(TransferStatus.PARTIAL, bytes=content.size, reason=reason)
+
+    async def keep(self, reason: str, buffer: PartBuffer, sender: PartSender) -> None:
+        """Publish nothing of a dropped upload, and keep its parts for its partner to go on with."""
+        assert self.kept is not None
+        try:
+            await sender.settled()
+        except Exception as error:  # noqa: BLE001 - there is nobody to raise to
+            await self.failed(error, sender)
+            return
+        # Something is left to be sent in any case: a client that has no more to send does not go on.
+        is_rest = bool(buffer.ready_bytes or buffer.has_gap)
+        size = sender.sent_bytes - (0 if is_rest else sender.last_part_bytes)
+        if size:
+            await self._keep(size, reason, sender.digest if is_rest else None)
+        else:
+            await self.abandoned(reason, sender)
+
+    async def unchanged(self, earlier: Earlier, sender: PartSender) -> None:
+        """
+        End an upload that was closed without a byte, and leave what was there as it was.
+
+        Raises:
+            Incomplete: That is no file, but what is kept of one.
+        """
+        if not earlier.is_published:
+            raise Incomplete(f"{self.record.path} is unfinished still: nothing was sent before CLOSE")
+        await self.untouched("closed before anything was sent: the file is as it was", earlier, sender)
+
+    async def untouched(self, reason: str, earlier: Earlier, sender: PartSender) -> None:
+        """End an upload of which nothing was sent; what was there stays as it was. Never raises."""
+        if earlier.is_published:
+            await self.abandoned(reason, sender)
+        else:
+            await self._keep(earlier.size, reason, None)
+
+    async def _keep(self, size: int, reason: str, digest: Digest | None) -> None:
+        assert self.kept is not None
+        try:
+            await self.kept.keep(self.record, size, reason, digest)
+        except Exception as error:  # noqa: BLE001 - there is nobody to raise to
+            # It stays open: the sweep finds the parts.
+            self._tell(None, error=_words(error), wanted=TransferStatus.KEPT.value, reason=reason)
+            return
+        self._tell(TransferStatus.KEPT, bytes=size, reason=reason)
 
     async def abandoned(self, reason: str, sender: PartSender) -> None:
         """Drop everything: nothing is published."""
@@ -114,28 +189,44 @@ class Ending:
         if sender.upload_id is None:
             return await self._put(buffer, sender, outcome)
         if buffer.ready_bytes:
-            await sender.send(buffer.cut(buffer.ready_bytes), 0)
+            await sender.send(self._seen(buffer.cut(buffer.ready_bytes)), 0)
         await sender.settled()
         content = Content(sender.sent_bytes, sender.digest.sha256())
+        if finishing:
+            await self._refuse_duplicate(content)
         await self._must_be_ours()
         if finishing:
             await self.log.finishing(self.record.owner, content, self.clock.now())
         # Any error may come after the effect: S3 takes minutes, and the adapter looks at the object last.
-        return await self._sure_of(sender.complete, content, ambiguous=GatewayError), content
+        stored = await self._sure_of(sender.complete, content, ambiguous=GatewayError)
+        return stored, await self._with_digest(content, stored)
+
+    async def _with_digest(self, content: Content, stored: StoredObject) -> Content:
+        """Read what another gateway had received of the file: now it is an object, and can be read."""
+        if content.sha256 is not None:
+            return content
+        try:
+            return replace(content, sha256=await sha256_of(self.store, stored))
+        except GatewayError as error:
+            raise OutcomeUnknown(f"{stored.location} is stored, and could not be read: {error}") from error
 
     async def _put(
         self, buffer: PartBuffer, sender: PartSender, outcome: str
     ) -> tuple[StoredObject, Content]:
-        body = buffer.cut(buffer.ready_bytes)
+        body = self._seen(buffer.cut(buffer.ready_bytes))
         crc32 = await sender.digest.take(body)
-        content = Content(len(body), sender.digest.sha256())
+        sha256 = sender.digest.sha256()
+        assert sha256 is not None  # nothing was sent before, here or elsewhere
+        content = Content(len(body), sha256)
         described = {
             **with_mtime(self.new.metadata, sender.mtime),
             META_OUTCOME: outcome,
             META_BYTES: str(content.size),
-            META_SHA256: content.sha256,
+            META_SHA256: sha256,
         }
         new = replace(self.new, metadata=described)
+        if outcome == "complete":
+            await self._refuse_duplicate(content)
         await self._must_be_ours()
         stored = await self._sure_of(
             lambda: self.store.put(new, body, crc32), content, ambiguous=StoreUnavailable
@@ -177,52 +268,55 @@ class Ending:
         except GatewayError:
             return False  # only a remark on the record: never worth failing a CLOSE for
 
+    # --- the rules of its route -----------------------------------------------------------
+
+    def _seen(self, last: bytearray) -> bytearray:
+        if self.judge:
+            self.judge.saw_last(last)
+        return last
+
+    async def _refuse_duplicate(self, content: Content) -> None:
+        if self.judge:
+            await self.judge.before(content, self.clock.now())
+
+    async def _verdict(self, content: Content, stored: StoredObject) -> Verdict:
+        if self.judge is None:
+            return Verdict()
+        try:
+            return await self.judge.verdict(content, stored, self.clock.now())
+        except GatewayError as error:
+            # The object is there. The sweep judges it by the same rules.
+            raise OutcomeUnknown(f"{stored.location} is stored, and could not be judged: {error}") from error
+
     # --- the record -----------------------------------------------------------------------
 
     async def _record_completed(self, content: Content, stored: StoredObject, *, superseded: bool) -> None:
         now = self.clock.now()
-        deliveries = owed(
-            self.record.log_id, stored.location, stored.version_id, stored.etag, self.targets, now
-        )
+        deliveries = owed_by(self.record, stored, self.targets, now)
 
         async def complete() -> None:
             await self.log.complete(
                 self.record.owner, content, stored, deliveries, superseded=superseded, at=now
             )
 
-        try:
-            await complete()
-        except GatewayError as error:
-            if await self._is_completed(error):
-                return
-            await self._once_more(complete)
+        await Recording(self.log, self.record, TransferStatus.COMPLETED).write(complete)
 
-    async def _once_more(self, complete: Callable[[], Awaitable[None]]) -> None:
-        """
-        The record is ours still and says no: a conflict, or a request that never arrived.
+    async def _record_suspect(self, content: Content, stored: StoredObject, verdict: Verdict) -> None:
+        now = self.clock.now()
+        look_at = next_look(now, now) if verdict.waits else None
 
-        It may be sent again, because its conditions let it take effect only once.
-        """
-        try:
-            await complete()
-        except GatewayError as error:
-            if not await self._is_completed(error):
-                raise OutcomeUnknown(f"the record is open still after: {error}") from error
+        async def hold_back() -> None:
+            await self.log.end(
+                self.record.owner,
+                TransferStatus.SUSPECT,
+                now,
+                error=verdict.text,
+                content=content,
+                stored=stored,
+                look_at=look_at,
+            )
 
-    async def _is_completed(self, error: GatewayError) -> bool:
-        """
-        Ask the record, after an error, whether it is COMPLETED; False: it is open, and ours.
-
-        Raises:
-            OutcomeUnknown: It cannot be read, or is somebody else's.
-        """
-        try:
-            transfer = (await self.log.story(self.record.log_id)).transfer
-        except GatewayError as second:
-            raise OutcomeUnknown(f"{error}; then reading the record: {second}") from error
-        if transfer.owner != self.record.owner:
-            raise OutcomeUnknown(f"the record is {transfer.status} and not ours after: {error}") from error
-        return transfer.status is TransferStatus.COMPLETED
+        await Recording(self.log, self.record, TransferStatus.SUSPECT).write(hold_back)
 
     async def _close_without_object(self, status: TransferStatus, reason: str, sender: PartSender) -> None:
         """
@@ -238,6 +332,14 @@ class Ending:
             self._tell(None, error=_words(error), wanted=status.value, reason=reason)
             return
         self._tell(status, reason=reason)
+        await self._forget_kept()
+
+    async def _forget_kept(self) -> None:
+        """A later attempt, even one that failed, has taken the place of what was kept."""
+        record = self.record
+        if self.kept:
+            with suppress(GatewayError):  # nobody can continue it: see `KeptUploads.at`
+                await self.kept.forget(record.server_id, record.location, record.user_name)
 
     def _tell(self, status: TransferStatus | None, **facts: object) -> None:
         """The one line a finished upload leaves in the log."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from tidegate.core.deliveries import DeliveryTarget, owed
 from tidegate.core.errors import ChangedMeanwhile, NotFound
+from tidegate.core.homes import USER_NAME_VARIABLE
 from tidegate.core.ids import GatewayId, LogId
 from tidegate.core.imports import OWN_KEYS, import_id, import_record, is_foreign
 from tidegate.core.objects import Location, StoredObject
-from tidegate.core.paths import USER_NAME_VARIABLE
 from tidegate.core.routes import Route
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidegate.core.deliveries import DeliveryTarget, chosen
-from tidegate.core.errors import AlreadyExists
-from tidegate.core.ids import GatewayId, LogId
+from tidegate.core.errors import AlreadyExists, NotFound
+from tidegate.core.holding import NOTHING_HELD, Holding
+from tidegate.core.ids import GatewayId, LogId, UploadId
 from tidegate.core.objects import META_TRANSFER_ID, META_USER_AGENT, META_USER_AGENT_ID, Location
+from tidegate.core.open_modes import ANEW, OpenIntent
 from tidegate.core.routes import Route, Routes
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import Direction, TransferRecord
@@ -17,8 +19,11 @@ from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import TransferLog
 from tidegate.services.buffers import BufferBudget
+from tidegate.services.continuing import Beginning, Earlier, EarlierObject, EarlierParts
 from tidegate.services.endings import Ending
+from tidegate.services.kept_uploads import Kept, KeptUploads
 from tidegate.services.part_sender import PartSender
+from tidegate.services.suspects import Suspects
 from tidegate.services.uploads import Upload, UploadSettings
 
 
@@ -32,6 +37,8 @@ class Backends:
     gateway_id: GatewayId
     # Whether nobody can have declared this gateway dead; without a lease nobody can.
     is_fresh: Callable[[], bool] = lambda: True
+    kept: KeptUploads | None = None  # where dropped uploads are kept
+    suspects: Suspects | None = None  # where routes have rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class Landing:
 
     routes: Routes
     targets: tuple[DeliveryTarget, ...]
+    holding: Holding = NOTHING_HELD
 
     def targets_of(self, route: Route) -> tuple[DeliveryTarget, ...]:
         """Return the targets that a file of this route is owed to."""
@@ -81,24 +89,50 @@ class Uploads:
         """Tell whether an open upload of this gateway stands behind the record."""
         return any(upload.record.log_id == log_id for upload in self._open)
 
+    def is_open_below(self, prefix: Location) -> bool:
+        """Tell whether anything below a prefix is being written here."""
+        return any(
+            there.bucket == prefix.bucket and there.key.startswith(prefix.key)
+            for there in self._open.values()
+        )
+
     def at(self, location: Location) -> Upload | None:
         """Return the upload being written to this object, if there is one; the youngest of several."""
         found = [upload for upload, there in self._open.items() if there == location]
         return found[-1] if found else None
 
-    async def begin(self, session: Session, path: str, location: Location) -> Upload:
+    async def kept_at(self, session: Session, location: Location) -> Kept | None:
+        """Return the dropped upload that this session's user can continue here, if there is one."""
+        kept = self._backends.kept
+        return await kept.at(session, location) if kept else None
+
+    async def forget_kept(self, session: Session, location: Location) -> bool:
+        """Give up the dropped upload that is kept here for this session's user; tell whether one was."""
+        kept = self._backends.kept
+        return await kept.forget(session.server_id, location, session.user_name) if kept else False
+
+    async def begin(
+        self, session: Session, path: str, location: Location, intent: OpenIntent = ANEW
+    ) -> Upload:
         """
         Start an upload. Its record is durable before this returns, and nothing is in S3 yet.
+
+        An intent that continues goes on from the file that is there, or from a dropped upload that is kept.
 
         Raises:
             Busy: The memory for one more upload is not there.
             AlreadyExists: Somebody is writing this object, and the preset lets one write at a time.
+            NotFound: There is nothing to go on from, and the intent is not to make it.
             StoreUnavailable: The record could not be written.
         """
-        if self._one_writer and self.at(location):
-            raise AlreadyExists(f"{location} is being written by another handle")
+        self._refuse_second_writer(location)
         self._budget.admit(self._settings.reservation_bytes)
-        upload = self._upload(session, path, location)
+        try:
+            upload = await self._prepared(session, path, location, intent)
+            self._refuse_second_writer(location)
+        except BaseException:
+            self._budget.leave(self._settings.reservation_bytes)
+            raise
         record = upload.record
         self._open[upload] = location
         self._all_ended.clear()
@@ -115,18 +149,54 @@ class Uploads:
             raise
         return upload
 
-    def _upload(self, session: Session, path: str, location: Location) -> Upload:
-        backends, route = self._backends, self._landing.routes.of(session.user_name, path)
-        targets = self._landing.targets_of(route)
-        record = TransferRecord.begun(
+    def _refuse_second_writer(self, location: Location) -> None:
+        if self._one_writer and self.at(location):
+            raise AlreadyExists(f"{location} is being written by another handle")
+
+    async def _prepared(self, session: Session, path: str, location: Location, intent: OpenIntent) -> Upload:
+        record, earlier = None, None
+        if intent.continues:
+            record, earlier = await self._earlier(session, location)
+            if earlier is None and intent.must_exist:
+                raise NotFound(f"{path} is not there, and the client did not ask to make it")
+        elif self._backends.kept:
+            await self._backends.kept.begun_anew(session.server_id, location, session.user_name)
+        beginning = Beginning(earlier, appends=intent.appends)
+        return self._upload(record or self._record(session, path, location), beginning)
+
+    async def _earlier(
+        self, session: Session, location: Location
+    ) -> tuple[TransferRecord | None, Earlier | None]:
+        """Return what the name has: a file, or parts with the record that is gone on with."""
+        store, kept_uploads = self._backends.store, self._backends.kept
+        try:
+            return None, EarlierObject(store, await store.head(location))
+        except NotFound:
+            kept = await self.kept_at(session, location)
+        if kept is None or kept_uploads is None:
+            return None, None
+        record = await kept_uploads.resume(kept, session)
+        assert record.upload_id is not None
+        return record, EarlierParts(store, location, UploadId(record.upload_id), kept.parts, kept.digest)
+
+    def _record(self, session: Session, path: str, location: Location) -> TransferRecord:
+        route = self._landing.routes.of(session.user_name, path)
+        begun = TransferRecord.begun(
             Direction.UPLOAD,
             session,
             path,
             location,
-            backends.gateway_id,
-            backends.clock.now(),
-            tuple(target.name for target in targets),
+            self._backends.gateway_id,
+            self._backends.clock.now(),
+            tuple(target.name for target in self._landing.targets_of(route)),
         )
+        return replace(begun, hold_seconds=self._landing.holding.seconds_of(path))
+
+    def _upload(self, record: TransferRecord, beginning: Beginning) -> Upload:
+        backends, location = self._backends, record.location
+        route = self._landing.routes.of(record.user_name, record.path)
+        # Those it was to owe when it began, as the sweep would have it.
+        targets = chosen(self._landing.targets, record.delivery_targets)
         new = route.storage.new(location, _metadata(record))
         ending = Ending(
             record,
@@ -137,11 +207,13 @@ class Uploads:
             targets,
             self._on_owed,
             backends.is_fresh,
+            backends.kept,
+            backends.suspects.judge_of(record) if backends.suspects else None,
         )
         sender = PartSender(
             new, record.owner, backends.store, backends.log, self._budget, self._settings.parallel_parts
         )
-        return Upload(record, sender, ending, self._budget, self._settings, self._forget)
+        return Upload(record, sender, ending, self._budget, self._settings, self._forget, beginning)
 
     def _forget(self, upload: Upload) -> None:
         self._open.pop(upload, None)

@@ -8,49 +8,22 @@ is sent, notes its id on the record before that, and knows how to drop it again.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tidegate.core.attributes import with_mtime
-from tidegate.core.checksums import as_s3_writes, crc32_combine
 from tidegate.core.errors import OutcomeUnknown, StoreUnavailable, Throttled, TooLarge
 from tidegate.core.ids import UploadId
-from tidegate.core.limits import S3_MAX_OBJECT_BYTES, S3_MAX_PARTS, S3_MIN_PART_BYTES
-from tidegate.core.objects import NewObject, PartReceipt, StoredObject, WholeObject
+from tidegate.core.limits import MIB, S3_MAX_OBJECT_BYTES, S3_MAX_PARTS, S3_MIN_PART_BYTES
+from tidegate.core.objects import KeptPart, NewObject, PartReceipt, StoredObject
 from tidegate.core.transfers import Owner
-from tidegate.ports.objects import Body, ObjectWriter
+from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import TransferLog
 from tidegate.services.buffers import BufferBudget
+from tidegate.services.digests import Digest
 
-
-class Digest:
-    """The running SHA-256 and CRC32 of a file, and the CRC32 of each piece, computed off the event loop."""
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self._crc32 = 0
-        self._size = 0
-        self._in_order = asyncio.Lock()  # hands itself on first come, first served
-
-    async def take(self, body: Body) -> str:
-        """Hash the next bytes of the file; return their CRC32 as S3 writes it. Call in file order."""
-        async with self._in_order:
-            return await asyncio.to_thread(self._take, body)
-
-    def _take(self, body: Body) -> str:
-        self._sha256.update(body)
-        crc32 = zlib.crc32(body)
-        self._crc32 = crc32_combine(self._crc32, crc32, len(body))
-        self._size += len(body)
-        return as_s3_writes(crc32)
-
-    def sha256(self) -> str:
-        return self._sha256.hexdigest()
-
-    def whole(self) -> WholeObject:
-        """Return what everything taken so far comes to."""
-        return WholeObject(self._size, as_s3_writes(self._crc32))
+# Of a stored object whose beginning is kept; 10,000 of these are more than 5 TiB.
+_COPY_PART_BYTES = 560 * MIB
 
 
 class PartSender:
@@ -60,7 +33,7 @@ class PartSender:
         self,
         new: NewObject,
         owner: Owner,
-        store: ObjectWriter,
+        store: ObjectStore,
         log: TransferLog,
         budget: BufferBudget,
         parallel_parts: int,
@@ -81,6 +54,7 @@ class PartSender:
         self._unseen = False  # an answer was lost that may have brought an upload id
         self.sent_bytes = 0
         self.sent_parts = 0
+        self.last_part_bytes = 0
 
     @property
     def late_mtime(self) -> int | None:
@@ -109,8 +83,7 @@ class PartSender:
         except BaseException:
             self._budget.give_back(slot_bytes)
             raise
-        self.sent_parts += 1
-        self.sent_bytes += len(body)
+        self._count(len(body))
         spare = len(self._under_way) < self._free_lanes and self._budget.try_take(S3_MIN_PART_BYTES)
         held = slot_bytes + (S3_MIN_PART_BYTES if spare else 0)
         task = asyncio.create_task(self._send(self.sent_parts, body, held))
@@ -119,6 +92,50 @@ class PartSender:
         if not spare:
             await asyncio.wait({task})
         self.check()
+
+    async def copy(self, of: StoredObject, count: int) -> None:
+        """
+        Let the first parts be the first bytes of a stored object: copied in S3, and read to hash them.
+
+        Call before anything is sent. `count` is at least the smallest part.
+
+        Raises:
+            GatewayError: It could not be read or copied, or is another object now.
+        """
+        await self._begin()
+        assert self.upload_id is not None
+        at_once = -(-count // -(-count // _COPY_PART_BYTES))  # so that none is smaller than S3 takes
+        for start in range(0, count, at_once):
+            length = min(at_once, count - start)
+            self._count(length)
+            copying = self._store.copy_part(
+                self._new.location, self.upload_id, self.sent_parts, of, start, length
+            )
+            hashing = self.digest.take_stored(self._store, of, start, length)
+            # Both to their ends: what S3 is asked to do may not go on unseen.
+            copied, crc32 = await asyncio.gather(copying, hashing, return_exceptions=True)
+            if isinstance(copied, BaseException):
+                raise copied
+            if isinstance(crc32, BaseException):
+                raise crc32
+            self._receipts.append(replace(copied, crc32=crc32))
+
+    def adopt(self, upload_id: UploadId, parts: Sequence[KeptPart], digest: Digest | None) -> None:
+        """
+        Go on with a multipart upload that was begun before. Call before anything is sent.
+
+        Args:
+            parts: The first parts, in order; whatever else S3 has of the upload is replaced or left out.
+            digest: That of their bytes; None if it is not known here.
+        """
+        self.upload_id = upload_id
+        self._receipts = [part.receipt for part in parts]
+        for part in parts:
+            self._count(part.size)
+        if digest is None:
+            self.digest.pass_over(parts)
+        else:
+            self.digest = digest
 
     def check(self) -> None:
         """Raise the first failure of any part."""
@@ -158,6 +175,11 @@ class PartSender:
             raise OutcomeUnknown(f"a multipart upload of {self._new.location} may have been begun unseen")
         if self.upload_id is not None:
             await self._store.abort_multipart(self._new.location, self.upload_id)
+
+    def _count(self, size: int) -> None:
+        self.sent_parts += 1
+        self.sent_bytes += size
+        self.last_part_bytes = size
 
     def _refuse_excess(self, count: int) -> None:
         if self.sent_parts >= S3_MAX_PARTS or self.sent_bytes + count > S3_MAX_OBJECT_BYTES:

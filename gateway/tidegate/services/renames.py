@@ -11,6 +11,7 @@ is there before it acts, and may be repeated:
             gateway had copied, only while that copy still stands, or was renamed on
     look    beneath the delete marker: an upload that landed between the last look and the removal was
             hidden by it, and is brought back
+    follow  what the file owes and was HELD for its temporary name is owed under the new one
 
 What S3 or the conditions refuse is FAILED, and the client is told. After an answer that leaves it open
 whether something took effect, the rename stays PENDING, and the sweep finishes it, or gives it up after
@@ -21,7 +22,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
 
 import structlog
 
@@ -35,14 +38,18 @@ from tidegate.core.errors import (
     NotFound,
     OutcomeUnknown,
 )
+from tidegate.core.holding import NOTHING_HELD, Holding
 from tidegate.core.objects import Location, Storage, StoredObject
 from tidegate.core.renames import Rename, RenameStatus, metadata_of_copy, metadata_of_restored, story_of
 from tidegate.core.routes import Routes
 from tidegate.core.sessions import Session
 from tidegate.ports.objects import NOTHING
 from tidegate.ports.renames import RenameLog
+from tidegate.services.directory_renames import NO_DIRECTORIES, DirectoryRenames, DirectoryRules
+from tidegate.services.held import Held
 from tidegate.services.intake import Backends
 from tidegate.services.kept_times import kept_time
+from tidegate.services.moves import DirectoryMove, Move
 from tidegate.services.versions import find_copy_of_rename, hidden_above, is_overtaken
 
 _log = structlog.get_logger("tidegate.renames")
@@ -56,23 +63,29 @@ MOST_OWNERS = 100
 _REFUSED = "it was refused, and its outcome could not be written then"
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What a client asked for: this file, under that name."""
-
-    path: str
-    new_path: str
-    stored: StoredObject
-    target: Location
-    replacing: str
+_Outcome: TypeAlias = StoredObject | GatewayError | None
 
 
 class Renames:
     """The renames of this gateway, and those it finishes for others."""
 
-    def __init__(self, backends: Backends, log: RenameLog, routes: Routes) -> None:
+    def __init__(
+        self,
+        backends: Backends,
+        log: RenameLog,
+        routes: Routes,
+        held: Held,
+        *,
+        holding: Holding = NOTHING_HELD,
+        directories: DirectoryRules = NO_DIRECTORIES,
+        on_owed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = backends.store
         self._stories = backends.log
+        self._held = held
+        self._holding = holding
+        self._on_owed = on_owed
+        self._suspects = backends.suspects
         self._log = log
         self._clock = backends.clock
         self._gateway_id = backends.gateway_id
@@ -81,6 +94,10 @@ class Renames:
         self._under_way: dict[str, Rename] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused: deque[str] = deque(maxlen=_REMEMBERED)
+        self._directories = DirectoryRenames(
+            self._store, self._stories, directories, self.rename, self._must_be_ours
+        )
+        self.takes_directories = directories.most > 0
 
     def is_under_way(self, rename_id: str) -> bool:
         return rename_id in self._under_way
@@ -104,15 +121,53 @@ class Renames:
                 unknown, and the sweep will bring it about.
         """
         names = {move.stored.location, move.target}
-        if any(names & {rename.source, rename.target} for rename in self._under_way.values()):
+        if any(
+            names & {each.source, each.target} for each in self._under_way.values() if not each.is_directory
+        ):
             raise ChangedMeanwhile(f"{move.path} or {move.new_path} is being renamed at this moment")
+        rename = self._begun(session, move, move.stored)
+        # With its directory a file keeps its own name, and what is HELD for that.
+        holds = move.story is not None or self._holding.is_temporary(move.new_path)
+        rename = replace(rename, holds=holds)
+        if move.story is not None and story_of(move.stored) is None:
+            rename = replace(rename, log_id=move.story)
+        await self._to_its_end(rename)
+
+    async def rename_directory(self, session: Session, move: DirectoryMove) -> None:
+        """
+        Move everything below a directory; otherwise as `rename`.
+
+        Raises:
+            InUse, TooManyFiles, InvalidName: As `DirectoryRenames.as_of`; nothing was changed.
+            AlreadyExists, AccessDenied, ChangedMeanwhile: Of one of the files: it and others have their old
+                names, the rest have the new ones.
+        """
+        ours = (move.source, move.target)
+        if any(_overlap(ours, (each.source, each.target)) for each in self._under_way.values()):
+            raise ChangedMeanwhile(
+                f"something in {move.path} or {move.new_path} is being renamed at this moment"
+            )
+        as_of = await self._directories.as_of(move)
+        # No object of S3, so neither version nor ETag.
+        rename = self._begun(session, move, StoredObject(move.source, 0, "", None))
+        await self._to_its_end(replace(rename, as_of=as_of))
+
+    def _begun(self, session: Session, move: Move | DirectoryMove, stored: StoredObject) -> Rename:
         paths, now = (move.path, move.new_path), self._clock.now()
-        rename = Rename.begun(session, paths, move.stored, move.target, move.replacing, self._gateway_id, now)
+        return Rename.begun(session, paths, stored, move.target, move.replacing, self._gateway_id, now)
+
+    async def _to_its_end(self, rename: Rename) -> None:
+        """Carry it out, whether or not the caller stays to see it."""
         self._under_way[rename.rename_id] = rename
         task = asyncio.create_task(self._run(rename))
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._forget(done, rename))
         await asyncio.shield(task)
+
+    async def never_to_come(self, path: str, removed: StoredObject) -> None:
+        """Give up what is HELD for a file that was removed under a temporary name."""
+        if self._holding.is_temporary(path):
+            await self._held.removed(removed)
 
     async def resume(self, rename: Rename) -> RenameStatus:
         """
@@ -125,14 +180,14 @@ class Renames:
             await self._log.settle_rename(rename.settled(RenameStatus.FAILED, self._clock.now(), _REFUSED))
             self._refused.remove(rename.rename_id)
             return RenameStatus.FAILED
-        refusal: GatewayError | None
+        outcome: _Outcome
         try:
-            refusal = await self._carried_out(rename, fresh=False)
+            outcome = await self._carried_out(rename, fresh=False)
         except GatewayError as error:
             if rename.fence < MOST_OWNERS:
                 raise
-            refusal = OutcomeUnknown(f"given up after {rename.fence} attempts: {error}")
-        return await self._settle(rename, refusal)
+            outcome = OutcomeUnknown(f"given up after {rename.fence} attempts: {error}")
+        return await self._settle(rename, outcome)
 
     def _forget(self, task: asyncio.Task[None], rename: Rename) -> None:
         self._tasks.discard(task)
@@ -150,20 +205,21 @@ class Renames:
             self._tell(rename, None, error)
             raise
         try:
-            refusal = await self._carried_out(rename, fresh=True)
+            outcome = await self._carried_out(rename, fresh=True)
         except Exception as error:
             self._tell(rename, None, error)
             raise
-        await self._settle_or_leave(rename, refusal)
-        if refusal is not None:
-            raise refusal
+        await self._settle_or_leave(rename, outcome)
+        if isinstance(outcome, GatewayError):
+            raise outcome
 
     # --- the outcome ----------------------------------------------------------------------
 
-    async def _settle_or_leave(self, rename: Rename, refusal: GatewayError | None) -> None:
+    async def _settle_or_leave(self, rename: Rename, outcome: _Outcome) -> None:
         """Settle; where that fails the client is told what is true, and the sweep settles it later."""
+        refusal = outcome if isinstance(outcome, GatewayError) else None
         try:
-            await self._settle(rename, refusal)
+            await self._settle(rename, outcome)
         except ChangedMeanwhile as error:
             self._tell(rename, None, error)
             if refusal is not None:
@@ -173,22 +229,36 @@ class Renames:
             if refusal is not None:
                 self._refused.append(rename.rename_id)
 
-    async def _settle(self, rename: Rename, refusal: GatewayError | None) -> RenameStatus:
-        status = RenameStatus.DONE if refusal is None else RenameStatus.FAILED
+    async def _settle(self, rename: Rename, outcome: _Outcome) -> RenameStatus:
+        if isinstance(outcome, GatewayError):
+            status, refusal = RenameStatus.FAILED, outcome
+        else:
+            # Before it is settled: whoever finds it PENDING after a kill does this again.
+            if outcome is not None and await self._held.follow(rename, outcome):
+                self._on_owed()
+            status, refusal = RenameStatus.DONE, None
         error = None if refusal is None else str(refusal)
         await self._log.settle_rename(rename.settled(status, self._clock.now(), error))
         self._tell(rename, status, refusal)
+        if status is RenameStatus.DONE and self._suspects and not rename.is_directory:
+            self._suspects.renamed(rename)
         return status
 
-    async def _carried_out(self, rename: Rename, *, fresh: bool) -> GatewayError | None:
-        """Return None once everything is done, else the refusal. Raises what leaves the outcome open."""
+    async def _carried_out(self, rename: Rename, *, fresh: bool) -> _Outcome:
+        """
+        Return the copy once everything is done, of a directory None; else the refusal.
+
+        Raises what leaves the outcome open.
+        """
         try:
-            await self._carry_out(rename, fresh=fresh)
+            if rename.is_directory:
+                await self._directories.carry_out(rename, fresh=fresh)
+                return None
+            return await self._carry_out(rename, fresh=fresh)
         except _REFUSALS as refusal:
             return refusal
-        return None
 
-    async def _carry_out(self, rename: Rename, *, fresh: bool) -> None:
+    async def _carry_out(self, rename: Rename, *, fresh: bool) -> StoredObject:
         """Do what is left to do. Any number of times, from wherever it was left."""
         copy = None if fresh else await find_copy_of_rename(self._store, rename)
         if copy is None:
@@ -205,6 +275,7 @@ class Renames:
                 f"copied to {rename.target}, and {rename.source} could not be removed: {error.detail}",
                 hint=error.hint,
             ) from error
+        return copy
 
     # --- the steps ------------------------------------------------------------------------
 
@@ -306,3 +377,16 @@ class Renames:
             seconds=round((self._clock.now() - rename.started_at).total_seconds(), 3),
             reason=None if error is None else str(error) if isinstance(error, GatewayError) else repr(error),
         )
+
+
+def _overlap(ours: tuple[Location, Location], theirs: tuple[Location, Location]) -> bool:
+    """Tell whether any of two prefixes holds one of two names, or lies in it."""
+    return any(
+        one.bucket == other.bucket and (other.key.startswith(one.key) or _is_in(one, other))
+        for one in ours
+        for other in theirs
+    )
+
+
+def _is_in(one: Location, other: Location) -> bool:
+    return other.key.endswith("/") and one.key.startswith(other.key)

@@ -5,9 +5,13 @@ The order is the safety. Claim the record first (SWEEPING, fence + 1): from then
 write nothing to it. Then abort the multipart upload: from then on no object can come of it. Then list
 the versions, and only then decide, by what is really there:
 
-    an object that carries the transfer id and was to be whole    COMPLETED, with what it owes
+    an object that carries the transfer id and was to be whole    COMPLETED, with what it owes; or SUSPECT,
+                                                                  where its route's rules are not met
     an object that was to be partial                              PARTIAL
     no object                                                     ABANDONED
+
+Where dropped uploads are kept, one that had not been closed is not aborted while S3 has whole parts of it:
+it is KEPT, as if only the connection had dropped. What is kept and not continued in time is swept, too.
 
 A sweeper that dies leaves a record in SWEEPING under its own id, and is swept itself.
 Renames that a dead gateway left PENDING are taken over and finished alike.
@@ -20,26 +24,34 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
-from tidegate.core.deliveries import DeliveryTarget, chosen, owed
+from tidegate.core.acceptance import Verdict, next_look
+from tidegate.core.deliveries import DeliveryTarget, chosen
 from tidegate.core.errors import ChangedMeanwhile, GatewayError, OutcomeUnknown
+from tidegate.core.holding import owed_by
 from tidegate.core.ids import LogId, UploadId
 from tidegate.core.objects import META_BYTES, META_OUTCOME, META_SHA256, Location, StoredObject
 from tidegate.core.renames import RenameStatus
 from tidegate.core.transfers import Content, TransferRecord, TransferStatus
 from tidegate.ports.clock import Clock
+from tidegate.ports.kept_uploads import KeptUploadLog
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.renames import PendingRename, RenameLog
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS, OpenRecord, TransferLog
+from tidegate.services.digests import sha256_of
+from tidegate.services.kept_uploads import KeptUploads
 from tidegate.services.leases import Lease
 from tidegate.services.renames import Renames
+from tidegate.services.suspects import Suspects
 from tidegate.services.versions import find_own_version, is_overtaken
 
 _log = structlog.get_logger("tidegate.sweep")
 
 _LEFT = "the gateway that received it ended before the upload did"
+_EXPIRED = "it was dropped, and not continued in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,7 @@ class Sweep:
     store: ObjectStore
     log: TransferLog
     rename_log: RenameLog
+    kept_log: KeptUploadLog
     renames: Renames
     clock: Clock
     lease: Lease
@@ -75,6 +88,8 @@ class Sweep:
     is_open_here: Callable[[LogId], bool]
     on_owed: Callable[[], None]
     with_renames: bool = True
+    kept: KeptUploads | None = None
+    suspects: Suspects | None = None
 
     async def run_once(self, *, dry_run: bool = False) -> list[Swept]:
         """Deal with every record whose owner is gone. One that fails is left for the next time."""
@@ -86,6 +101,8 @@ class Sweep:
                 if not self._is_orphan(found):
                     continue
                 swept += await _or_left(found.log_id, self._sweep(found, dry_run=dry_run))
+            for due in await self.kept_log.kept_due(shard, self.clock.now()):
+                swept += await _or_left(due.log_id, self._sweep(due, dry_run=dry_run))
             for pending in await self.rename_log.pending_renames(shard):
                 busy.add(pending.gateway_id)
                 if not self._is_orphaned_rename(pending):
@@ -93,6 +110,8 @@ class Sweep:
                 swept += await _or_left(pending.log_id, self._sweep_rename(pending, dry_run=dry_run))
         if not dry_run:
             await self._forget_finished(busy)
+            if self.suspects:
+                await self.suspects.look_at_due()
         return swept
 
     def _is_orphan(self, found: OpenRecord) -> bool:
@@ -102,7 +121,8 @@ class Sweep:
 
     async def _sweep(self, found: OpenRecord, *, dry_run: bool) -> Swept | None:
         record = (await self.log.story(found.log_id)).transfer
-        if not record.is_open or record.gateway_id != found.gateway_id:
+        is_kept = record.status is TransferStatus.KEPT
+        if not (record.is_open or is_kept) or record.gateway_id != found.gateway_id:
             return None  # the index was behind
         if record.server_id != self.lease.server_id:
             return None  # another server shares the table: its gateways have leases of their own
@@ -113,7 +133,7 @@ class Sweep:
             claimed = await self.log.take_over(record, self.lease.gateway_id, self.clock.now())
         except ChangedMeanwhile:
             return None  # its owner ended it, or another sweeper was first
-        after = await self._end(claimed)
+        after = await self._keep(claimed) or await self._end(claimed, _EXPIRED if is_kept else _LEFT)
         _log.warning(
             "swept",
             status=after.value,
@@ -162,7 +182,18 @@ class Sweep:
 
     # --- uploads --------------------------------------------------------------------------
 
-    async def _end(self, claimed: TransferRecord) -> TransferStatus:
+    async def _keep(self, claimed: TransferRecord) -> TransferStatus | None:
+        """Keep what its client had not closed, if S3 has something to go on from."""
+        # A size is on record of what was closed, and of what was kept long enough.
+        if self.kept is None or claimed.size is not None:
+            return None
+        size = sum(part.size for part in await self.kept.whole_parts(claimed))
+        if not size:
+            return None
+        await self.kept.keep(claimed, size, _LEFT)
+        return TransferStatus.KEPT
+
+    async def _end(self, claimed: TransferRecord, reason: str) -> TransferStatus:
         location = Location(claimed.bucket, claimed.object_key)
         if claimed.upload_id:
             await self.store.abort_multipart(location, UploadId(claimed.upload_id))
@@ -170,13 +201,12 @@ class Sweep:
             await self._abort_unseen(location)
         stored = await find_own_version(self.store, location, claimed.log_id)
         if stored is None:
-            await self.log.end(claimed.owner, TransferStatus.ABANDONED, self.clock.now(), error=_LEFT)
+            await self.log.end(claimed.owner, TransferStatus.ABANDONED, self.clock.now(), error=reason)
             return TransferStatus.ABANDONED
         if _was_to_be_whole(claimed, stored):
-            await self._complete(claimed, stored)
-            return TransferStatus.COMPLETED
+            return await self._judged(claimed, stored)
         await self.log.end(
-            claimed.owner, TransferStatus.PARTIAL, self.clock.now(), error=_LEFT, stored=stored
+            claimed.owner, TransferStatus.PARTIAL, self.clock.now(), error=reason, stored=stored
         )
         return TransferStatus.PARTIAL
 
@@ -199,21 +229,52 @@ class Sweep:
 
     async def _named(self) -> set[str | None]:
         shards = [await self.log.open_records(shard) for shard in range(OPEN_WORK_SHARDS)]
+        # What is kept is named, too, however long it is kept still.
+        ever = datetime.max.replace(tzinfo=UTC)
+        shards += [await self.kept_log.kept_due(shard, ever) for shard in range(OPEN_WORK_SHARDS)]
         return {record.upload_id for shard in shards for record in shard}
 
-    async def _complete(self, claimed: TransferRecord, stored: StoredObject) -> None:
+    async def _judged(self, claimed: TransferRecord, stored: StoredObject) -> TransferStatus:
+        """End a whole file as CLOSE would have: by the rules of its route, if it has any."""
+        now, content = self.clock.now(), await self._content(claimed, stored)
+        judge = self.suspects.judge_of(claimed) if self.suspects else None
+        verdict = await judge.verdict(content, stored, now) if judge else Verdict()
+        if verdict.is_met:
+            await self._complete(claimed, stored, content)
+        else:
+            look_at = next_look(now, now) if verdict.waits else None
+            await self.log.end(
+                claimed.owner,
+                TransferStatus.SUSPECT,
+                now,
+                error=verdict.text,
+                content=content,
+                stored=stored,
+                look_at=look_at,
+            )
+        if judge:
+            judge.recorded(verdict)
+        return TransferStatus.COMPLETED if verdict.is_met else TransferStatus.SUSPECT
+
+    async def _complete(self, claimed: TransferRecord, stored: StoredObject, content: Content) -> None:
         now = self.clock.now()
         targets = chosen(self.targets, claimed.delivery_targets)
-        deliveries = owed(claimed.log_id, stored.location, stored.version_id, stored.etag, targets, now)
+        deliveries = owed_by(claimed, stored, targets, now)
         await self.log.complete(
             claimed.owner,
-            _content(claimed, stored),
+            content,
             stored,
             deliveries,
             superseded=await is_overtaken(self.store, stored),
             at=now,
         )
         self.on_owed()
+
+    async def _content(self, claimed: TransferRecord, stored: StoredObject) -> Content:
+        if claimed.size is None:
+            return Content(int(stored.metadata[META_BYTES]), stored.metadata[META_SHA256])
+        # Of a file that two gateways received nobody has the digest before it can be read.
+        return Content(claimed.size, claimed.sha256 or await sha256_of(self.store, stored))
 
     async def _forget_finished(self, busy: set[str]) -> None:
         """Drop the leases of dead gateways that have no open record left."""
@@ -267,10 +328,4 @@ def _was_to_be_whole(claimed: TransferRecord, stored: StoredObject) -> bool:
     """
     if META_OUTCOME in stored.metadata:
         return stored.metadata[META_OUTCOME] == "complete"
-    return claimed.sha256 is not None and claimed.size == stored.size
-
-
-def _content(claimed: TransferRecord, stored: StoredObject) -> Content:
-    if claimed.sha256 is not None and claimed.size is not None:
-        return Content(claimed.size, claimed.sha256)
-    return Content(int(stored.metadata[META_BYTES]), stored.metadata[META_SHA256])
+    return claimed.size == stored.size

@@ -19,6 +19,7 @@ from tidegate.core.limits import S3_MAX_OBJECT_BYTES, S3_MAX_PARTS, S3_MIN_PART_
 from tidegate.core.parts import PartBuffer, PartSchedule
 from tidegate.core.transfers import TransferRecord
 from tidegate.services.buffers import BufferBudget
+from tidegate.services.continuing import Beginning
 from tidegate.services.endings import Ending
 from tidegate.services.part_sender import PartSender
 
@@ -36,6 +37,7 @@ class UploadSettings:
     parallel_parts: int
     store_partial: bool
     max_file_bytes: int = S3_MAX_OBJECT_BYTES
+    resume: bool = False
 
     @property
     def reservation_bytes(self) -> int:
@@ -58,6 +60,7 @@ class Upload:
         budget: BufferBudget,
         settings: UploadSettings,
         on_end: Callable[[Upload], None],
+        beginning: Beginning | None = None,
     ) -> None:
         self.record = record
         self._settings = settings
@@ -66,6 +69,7 @@ class Upload:
         self._sender = sender
         self._ending = ending
         self._on_end = on_end
+        self._beginning = beginning or Beginning()
         self._error: Exception | None = None
         self._slot = 0  # bytes taken for the part being filled, beyond the reservation
         self._announced = 0  # bytes the client has said its file has
@@ -81,7 +85,8 @@ class Upload:
     @property
     def received_bytes(self) -> int:
         """The bytes received without a gap: what STAT shows while the file is being sent."""
-        return self._buffer.end
+        earlier = self._beginning.earlier
+        return earlier.size if earlier else self._buffer.end
 
     @property
     def is_alive(self) -> bool:
@@ -118,8 +123,8 @@ class Upload:
             GatewayError: S3 or the record failed. The error stays: later writes and CLOSE raise it too.
         """
         self._last_write = asyncio.get_running_loop().time()
-        if self._fits(offset, len(data)):
-            self._buffer.receive(offset, data)
+        if self._fits(placed := self._beginning.placed(offset), len(data)):
+            self._buffer.receive(placed, data)
         else:
             await self._undisturbed(self._write(offset, memoryview(data)))
 
@@ -187,6 +192,9 @@ class Upload:
             self._refuse_ended()
             self._raise_error()
             try:
+                if self._beginning.earlier and data:
+                    await self._begin_with(self._beginning.wanted(offset))
+                offset = self._beginning.placed(offset)
                 self._refuse_too_large(offset, len(data))
                 await self._take(offset, data)
             except Exception as error:
@@ -198,8 +206,11 @@ class Upload:
             self._refuse_ended()
             self._raise_error()
             try:
-                self._buffer.shorten(size)
-            except OutOfOrderWrite as error:
+                if (earlier := self._beginning.earlier) and size < earlier.size:
+                    await self._begin_with(size)
+                if not self._beginning.earlier:
+                    self._buffer.shorten(size)
+            except GatewayError as error:
                 self._error = error
                 raise
             self._announced = size
@@ -211,10 +222,14 @@ class Upload:
                 self._refuse_gap()
                 self._refuse_incomplete()
                 self._raise_error()
+                if self._beginning.earlier:
+                    await self._ending.unchanged(self._beginning.earlier, self._sender)
+                    return
+                await self._beginning.check()
                 await self._ending.complete(self._buffer, self._sender)
             except Exception as error:
                 self._given_up = True
-                await self._ending.failed(error, self._sender)
+                await self._fail(error)
                 raise
             finally:
                 self._end()
@@ -225,25 +240,43 @@ class Upload:
                 return
             try:
                 if failure := self._error or self._sender.failure:
-                    await self._ending.failed(failure, self._sender)
+                    await self._fail(failure)
+                elif self._beginning.earlier:
+                    await self._ending.untouched(reason, self._beginning.earlier, self._sender)
                 elif self._settings.store_partial and self._buffer.end:
                     await self._ending.partial(reason, self._buffer, self._sender)
+                elif self._ending.kept and self._sender.sent_parts:
+                    await self._ending.keep(reason, self._buffer, self._sender)
                 else:
                     await self._ending.abandoned(reason, self._sender)
             finally:
                 self._end()
+
+    async def _fail(self, error: Exception) -> None:
+        earlier = self._beginning.earlier
+        if earlier and not earlier.is_published:
+            # Nothing was done with it: it can be continued still.
+            await self._ending.untouched(str(error), earlier, self._sender)
+        else:
+            await self._ending.failed(error, self._sender)
 
     # --- filling parts --------------------------------------------------------------------
 
     def _fits(self, offset: int, count: int) -> bool:
         """The common case, without a task: the next bytes, and memory for them is held."""
         return (
-            not (self._steps or self._ended or self._error)
+            not (self._steps or self._ended or self._error or self._beginning.earlier)
             and offset == self._buffer.end
             and not self._buffer.has_gap
             and self._buffer.ready_bytes + count < self._limit
             and offset + count <= self._settings.max_file_bytes
         )
+
+    async def _begin_with(self, count: int) -> None:
+        """Begin with so many bytes of what was there at OPEN."""
+        kept = await self._beginning.settle(count, self._sender)
+        self._buffer = PartBuffer(self._settings.reorder_window_bytes, count - len(kept))
+        self._buffer.receive(count - len(kept), kept)
 
     async def _take(self, offset: int, data: memoryview) -> None:
         while data:
@@ -319,7 +352,7 @@ class Upload:
             self._error = OutOfOrderWrite(f"{self.record.path}: bytes from {self._buffer.end} never came")
 
     def _refuse_incomplete(self) -> None:
-        end, announced = self._buffer.end, self._announced
+        end, announced = self.received_bytes, self._announced
         if end < announced and self._error is None:
             self._error = Incomplete(f"{self.record.path}: {end} bytes of {announced} announced ones came")
 

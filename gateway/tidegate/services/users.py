@@ -14,9 +14,9 @@ from functools import partial
 from typing import TypeAlias
 
 from tidegate.core.errors import InvalidKey, InvalidName, NotFound
+from tidegate.core.homes import check_home
 from tidegate.core.ids import KeyId, key_id_for
 from tidegate.core.limits import SSH_PUBLIC_KEYS_PER_USER
-from tidegate.core.paths import check_home
 from tidegate.core.public_keys import parse_public_key
 from tidegate.core.users import Home, SshPublicKey, User, check_user_name
 from tidegate.ports.clock import Clock
@@ -137,14 +137,14 @@ class Users:
         except NotFound:
             return [
                 (
-                    Change("add", name, f"partner with home {wanted.home.target}"),
+                    Change("add", name, f"partner with home {wanted.home}"),
                     partial(self._directory.add_user, wanted),
                 ),
                 *((Change("add", name, f"key {key.fingerprint}"), None) for key in wanted.keys),
             ]
         steps: list[_Step] = []
         if there.home != wanted.home:
-            change = Change("change", name, f"home {there.home.target} to {wanted.home.target}")
+            change = Change("change", name, f"home {there.home} to {wanted.home}")
             steps.append((change, partial(self._directory.set_home, self.server_id, name, wanted.home)))
         return steps + self._key_steps(there, wanted, exact=exact)
 

@@ -4,7 +4,8 @@ Wake-ups: somebody says that an object was created, and whatever is owed for it 
 An event is never a reason. It comes for half a file that was kept, for an object that somebody put there
 by hand, for the copy itself; twice, late, or before the record is complete. So the object is asked for
 its transfer id, the record for its state, and a delivery is claimed only if it was written when the
-transfer completed, and bucket, key and version are those of the record.
+transfer completed, and bucket, key and version are those of the record. A renamed file carries the LogID of
+its story instead; of that, what is owed under the name the file has now is claimed.
 
 Nothing is lost with an event either: what is due is found by the open-work index, too.
 """
@@ -12,13 +13,16 @@ Nothing is lost with an event either: what is due is found by the open-work inde
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
 from tidegate.core.deliveries import Delivery, DeliveryStatus
 from tidegate.core.errors import NotFound
+from tidegate.core.holding import held_at
 from tidegate.core.ids import LogId, is_log_id
-from tidegate.core.objects import StoredObject
+from tidegate.core.objects import META_RENAME_ID, StoredObject
+from tidegate.core.renames import story_of
 from tidegate.core.transfers import TransferRecord, TransferStatus
 from tidegate.core.wakeups import Answer, Outcome, Wakeup
 from tidegate.ports.objects import ObjectStore
@@ -70,6 +74,9 @@ class Wakeups:
         except NotFound:
             return Answer(Outcome.IGNORED, "it is gone")
         if stored.transfer_id is None:
+            story_id, rename_id = story_of(stored), stored.metadata.get(META_RENAME_ID)
+            if story_id and rename_id:
+                return await self._renamed(stored, story_id, rename_id)
             return await self._foreign(stored)
         if not is_log_id(stored.transfer_id):
             return Answer(Outcome.IGNORED, "its transfer id is none of ours")
@@ -81,7 +88,22 @@ class Wakeups:
         refusal = self._imports.refusal(stored)
         if refusal is not None:
             return Answer(Outcome.IGNORED, refusal)
-        return await self._pay(await self._imports.story_of(stored))
+        story = await self._imports.story_of(stored)
+        return await self._pay(story.transfer.log_id, _pending(story), story)
+
+    async def _renamed(self, stored: StoredObject, log_id: LogId, rename_id: str) -> Answer:
+        try:
+            story = await self._log.story(log_id)
+        except NotFound:
+            return Answer(Outcome.IGNORED, "no record has its LogID", log_id)
+        rename = next((each for each in story.renames if each.rename_id == rename_id), None)
+        if rename is None or rename.target != stored.location:
+            return Answer(Outcome.IGNORED, "no rename on record made it", log_id)
+        if rename.is_open and held_at(story.deliveries, rename.source):
+            return Answer(Outcome.LATER, f"its rename is {rename.status}", log_id)
+        mine = (stored.location, stored.version_id, stored.etag)
+        owed = [each for each in _pending(story) if (each.source, each.version_id, each.etag) == mine]
+        return await self._pay(log_id, owed, story)
 
     async def _landed(self, stored: StoredObject, log_id: LogId) -> Answer:
         try:
@@ -97,11 +119,9 @@ class Wakeups:
             return Answer(Outcome.NOTHING_OWED, f"its record is {record.status}", log_id)
         if not _is_recorded(record, stored):
             return Answer(Outcome.IGNORED, "its record names another version", log_id)
-        return await self._pay(story)
+        return await self._pay(log_id, _pending(story), story)
 
-    async def _pay(self, story: Story) -> Answer:
-        log_id = story.transfer.log_id
-        pending = _pending(story)
+    async def _pay(self, log_id: LogId, pending: Sequence[Delivery], story: Story) -> Answer:
         if not pending:
             return Answer(Outcome.NOTHING_OWED, _told(story), log_id)
         await asyncio.gather(*(self._worker.attempt(log_id, delivery.target) for delivery in pending))

@@ -19,8 +19,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, WithJsonS
 from pydantic_core import PydanticCustomError
 
 from tidegate.core.errors import InvalidName
+from tidegate.core.homes import check_home, home_from_target
 from tidegate.core.limits import S3_MAX_KEY_BYTES
-from tidegate.core.paths import check_home, home_from_target
 from tidegate.core.users import Home, HomeDirectoryType, Mapping, check_user_name
 from tidegate.settings.problems import shown
 
@@ -205,6 +205,11 @@ UserPattern: TypeAlias = Annotated[
     str,
     Field(pattern=r"^[0-9A-Za-z_.@*?-]{1,100}$"),
     Words(form="a partner's name, in which * stands for anything and ? for one character"),
+]
+FilePattern: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^[^/\[\]\x00]{1,255}$"),
+    Words(form="a file's name without /, in which * stands for anything and ? for one character"),
 ]
 EventTarget: TypeAlias = Annotated[
     str,

@@ -8,11 +8,12 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from tidegate.core.behaviour import Preset
-from tidegate.core.paths import USER_NAME_VARIABLE
+from tidegate.core.users import Home
 from tidegate.settings.kinds import OWN_WORDS, BaseFile, Count, NamePrefix, ServerId, refused
 from tidegate.settings.limits import LimitSettings
 from tidegate.settings.migrations import FORMAT_VERSION, refused_version
 from tidegate.settings.names import with_names
+from tidegate.settings.partners import PartnerSettings, home_of
 from tidegate.settings.routes import RouteSettings
 from tidegate.settings.rules import RULES
 from tidegate.settings.sections import (
@@ -23,7 +24,6 @@ from tidegate.settings.sections import (
     HealthSettings,
     LandingSettings,
     LoggingSettings,
-    PartnerSettings,
     RecordSettings,
     Section,
     SetupSettings,
@@ -96,10 +96,9 @@ class Settings(Section):
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="The log.")
     partners: tuple[PartnerSettings, ...] = Field(default=(), description="Partners of this server.")
 
-    def home_of(self, partner: PartnerSettings) -> str:
-        """Return the `/bucket/prefix` the partner sees as `/`, with `${transfer:UserName}` filled in."""
-        home = partner.home or f"/{self.landing.bucket}/{partner.name}"
-        return home.replace(USER_NAME_VARIABLE, partner.name)
+    def home_of(self, partner: PartnerSettings) -> Home:
+        """Return the partner's home, with `${transfer:UserName}` filled in."""
+        return home_of(partner, self.landing.bucket)
 
     @model_validator(mode="before")
     @classmethod

@@ -21,11 +21,15 @@ def behaviour_of(settings: Settings, preset: Preset) -> Behaviour:
     others = tuple(name for name in base.extensions if name != POSIX_RENAME)
     return Behaviour(
         dropped_upload=_either(said.dropped_upload, base.dropped_upload),
+        resume=_either(said.resume, base.resume),
         setstat=_either(said.setstat, base.setstat),
         show_open_uploads=_either(said.show_open_uploads, base.show_open_uploads),
         rename_overwrite=overwrite,
+        rename_directories=_either(said.rename_directories, base.rename_directories),
         one_writer=_either(said.one_writer, base.one_writer),
+        one_kind=_either(said.one_kind, base.one_kind),
         extensions=(*others, POSIX_RENAME) if overwrite else others,
+        temporary_names=_either(said.temporary_names, base.temporary_names),
         security_policy=_either(settings.sftp.security_policy, base.security_policy),
     )
 

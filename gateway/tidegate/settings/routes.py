@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from tidegate.settings.acceptance import AcceptSettings
 from tidegate.settings.kinds import (
     BucketName,
     KmsKey,
@@ -76,4 +77,7 @@ class RouteSettings(Section):
     )
     deliver_to: tuple[TargetName, ...] | None = Field(
         default=None, description="Names of the targets that uploads are owed to; null means all."
+    )
+    accept: AcceptSettings = Field(
+        default_factory=AcceptSettings, description="What a file must be, or it is held back as SUSPECT."
     )

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tidegate.core.homes import USER_NAME_VARIABLE
 from tidegate.core.limits import DYNAMODB_MAX_TRANSACTION_ITEMS
-from tidegate.core.paths import USER_NAME_VARIABLE
+from tidegate.settings.partners import homes_can_be_used
 from tidegate.settings.problems import Place, Problem, dotted
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def _targets_are_no_sources(settings: Settings) -> Iterator[Problem]:
 def _sources(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield each `/bucket/prefix/` that uploads may land in, and whose it is."""
     for partner in settings.partners:
-        yield f"{settings.home_of(partner)}/", f"the home of {partner.name}"
+        for target in settings.home_of(partner).targets:
+            yield f"{target}/", f"the home of {partner.name}"
     for route in settings.routes:
         if route.bucket:
             yield f"/{route.bucket}/{route.prefix}", f"where the route {route.name} leads"
@@ -126,6 +128,11 @@ def _routes_name_known_targets(settings: Settings) -> Iterator[Problem]:
                 yield Problem(("routes", number, "deliver_to", place), text)
 
 
+def _acceptances_make_sense(settings: Settings) -> Iterator[Problem]:
+    for number, route in enumerate(settings.routes):
+        yield from route.accept.problems(("routes", number, "accept"))
+
+
 def _unique(names: list[str], place: Place) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for number, name in enumerate(names):
@@ -142,8 +149,10 @@ RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _targets_are_no_sources,
     _target_names_are_unique,
     _partner_names_are_unique,
+    homes_can_be_used,
     _route_names_are_unique,
     _routes_lead_somewhere,
     _routes_can_match,
     _routes_name_known_targets,
+    _acceptances_make_sense,
 )

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tidegate.core.behaviour import DroppedUpload, Setstat
+from tidegate.core.holding import DEFAULT_HOLD_SECONDS
 from tidegate.core.limits import GIB, KIB, MIB, S3_MAX_PART_BYTES, S3_MIN_PART_BYTES, TIB
 from tidegate.core.security_policies import SecurityPolicyName
 from tidegate.settings.kinds import (
@@ -21,12 +22,11 @@ from tidegate.settings.kinds import (
     EndpointUrl,
     EventTarget,
     FilePath,
+    FilePattern,
     Flag,
-    HomeDirectory,
     HostName,
     KmsKey,
     Network,
-    PartnerName,
     Prefix,
     Region,
     Seconds,
@@ -179,6 +179,12 @@ class DeliverySettings(Section):
     )
     max_attempts: Count = Field(default=20, ge=1, le=1000, description="Attempts before a delivery is DEAD.")
     concurrency: Count = Field(default=4, ge=1, le=256, description="Deliveries at the same time.")
+    hold_seconds: Count = Field(
+        default=DEFAULT_HOLD_SECONDS,
+        ge=1,
+        le=30 * DAY_SECONDS,
+        description="How long a file with a temporary name is waited for to be renamed.",
+    )
     owner: Literal["embedded", "handlers"] = Field(
         default="embedded", description="Who delivers: the gateways themselves, or Lambda functions."
     )
@@ -209,6 +215,12 @@ class UploadSettings(Section):
     reorder_window_bytes: Count = Field(
         default=2 * MIB, ge=0, le=GIB, description="How far ahead of the next byte a write may be."
     )
+    keep_dropped_seconds: Seconds = Field(
+        default=DAY_SECONDS,
+        gt=0,
+        le=7 * DAY_SECONDS,
+        description="How long a dropped upload can be continued, where `behaviour.dropped_upload` is `keep`.",
+    )
 
 
 class DownloadSettings(Section):
@@ -231,6 +243,9 @@ class BehaviourSettings(Section):
     dropped_upload: DroppedUpload | None = Field(
         default=None, description="What becomes of an upload whose connection dropped."
     )
+    resume: Flag | None = Field(
+        default=None, description="Whether files may be appended to and uploads continued."
+    )
     setstat: Setstat | None = Field(
         default=None, description="What becomes of the times, sizes and permissions a client sets."
     )
@@ -240,8 +255,21 @@ class BehaviourSettings(Section):
     rename_overwrite: Flag | None = Field(
         default=None, description="Whether posix-rename is offered, which replaces existing files."
     )
+    rename_directories: Count | None = Field(
+        default=None,
+        ge=0,
+        le=100_000,
+        description="How many objects a directory may hold to be renamed; 0 means none can be.",
+    )
     one_writer: Flag | None = Field(
         default=None, description="Whether a file that is being written is closed to other writers."
+    )
+    one_kind: Flag | None = Field(
+        default=None, description="Whether a name can be a file or a directory, but not both."
+    )
+    temporary_names: tuple[FilePattern, ...] | None = Field(
+        default=None,
+        description="Names of files whose deliveries are held until they are renamed; [] means none.",
     )
 
 
@@ -318,17 +346,4 @@ class LoggingSettings(Section):
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe level that is written."
-    )
-
-
-class PartnerSettings(Section):
-    """One partner written in the configuration."""
-
-    name: PartnerName = Field(description="User name that the partner logs in with; unique.")
-    home: HomeDirectory | None = Field(
-        default=None, description="/BUCKET/PREFIX shown as /; null means /LANDING BUCKET/NAME."
-    )
-    keys: tuple[str, ...] = Field(default=(), description="Public keys, as in authorized_keys.")
-    key_files: tuple[FilePath, ...] = Field(
-        default=(), description="Files of public keys, relative to this file."
     )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tidegate.core.paths import USER_NAME_VARIABLE
+from tidegate.core.homes import USER_NAME_VARIABLE
 from tidegate.settings.problems import Place, Problem, shown
 from tidegate.settings.shape import field_at, is_secret
 
@@ -74,6 +74,8 @@ class _Filling:
 def _is_per_partner(place: Place) -> bool:
     match place:
         case ("partners", int(), "home") | ("routes", int(), "prefix"):
+            return True
+        case ("partners", int(), "mappings", int(), "target"):
             return True
         case _:
             return False

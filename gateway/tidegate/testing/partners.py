@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tidegate.core.errors import AlreadyExists
-from tidegate.core.paths import home_from_target
+from tidegate.core.homes import home_from_target
 from tidegate.core.users import User, check_user_name
 from tidegate.local.key_files import ensure_key_pair
 from tidegate.services.users import Users

@@ -28,19 +28,28 @@ OPERATIONS = frozenset(
         "complete",
         "end",
         "take_over",
+        # the log of kept uploads
+        "keep",
+        "continue_kept",
         # the log of renames
         "intend",
         "settle_rename",
         "take_over_rename",
+        # the log of suspects
+        "hold_back",
+        "release",
+        "drop",
         # the delivery queue
         "claim",
         "settle",
+        "move_held",
         "replay",
         "discard",
         # the object store
         "put",
         "create_multipart",
         "upload_part",
+        "copy_part",
         "complete_multipart",
         "abort_multipart",
         "versions",

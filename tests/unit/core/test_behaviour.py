@@ -27,6 +27,7 @@ def test_transfer_family():
     assert (behaviour.dropped_upload, behaviour.setstat) == ("store_partial", "refuse")
     assert not behaviour.show_open_uploads
     assert (behaviour.rename_overwrite, behaviour.one_writer) == (False, False)
+    assert not behaviour.one_kind
     assert behaviour.extensions == ()
     assert behaviour.security_policy == "TransferSecurityPolicy-2024-01"
 
@@ -34,7 +35,9 @@ def test_transfer_family():
 def test_partner_safe():
     """Nothing half-sent is published, SETSTAT is accepted, renames overwrite, one writer at a time."""
     behaviour = PRESETS["partner-safe"]
-    assert (behaviour.dropped_upload, behaviour.setstat) == ("discard", "accept")
+    assert (behaviour.dropped_upload, behaviour.setstat) == ("keep", "accept")
+    assert behaviour.resume
     assert behaviour.show_open_uploads
     assert (behaviour.rename_overwrite, behaviour.one_writer) == (True, True)
+    assert behaviour.one_kind
     assert (behaviour.extensions[0], behaviour.extensions[-1]) == (b"limits@openssh.com", POSIX_RENAME)

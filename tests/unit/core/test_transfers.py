@@ -73,9 +73,9 @@ def test_what_was_to_be_whole_never_becomes_partial():
 
 
 def test_an_end_is_an_end():
-    """Nothing leads out of a final state, and back into an open one leads nothing at all."""
+    """Nothing leads out of a final state, and back into an open one only what is kept to be continued."""
     assert {S.COMPLETED, S.PARTIAL, S.FAILED, S.ABANDONED} == TERMINAL_STATUSES
-    for status in set(S) - OPEN_STATUSES:
+    for status in set(S) - OPEN_STATUSES - {S.KEPT}:
         assert not TRANSITIONS[status] & OPEN_STATUSES
 
 
@@ -86,8 +86,14 @@ def test_a_file_held_back_does_not_expire():
 
 
 def test_only_completed_owes():
-    """Every state but COMPLETED that is an end is one without deliveries."""
-    assert set(S) - OPEN_STATUSES - {S.COMPLETED} == ENDS_WITHOUT_DELIVERIES
+    """Every state but COMPLETED that is an end is one without deliveries; what is kept has not ended."""
+    assert set(S) - OPEN_STATUSES - {S.COMPLETED, S.KEPT} == ENDS_WITHOUT_DELIVERIES
+
+
+def test_what_is_kept_waits():
+    """KEPT is neither open work nor final: its partner goes on with it, or a sweep ends it."""
+    assert S.KEPT not in OPEN_STATUSES | TERMINAL_STATUSES
+    assert TRANSITIONS[S.KEPT] == {S.STARTED, S.SWEEPING}
 
 
 @pytest.mark.parametrize("to", S)

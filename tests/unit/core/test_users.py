@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tidegate.core.errors import InvalidName
 from tidegate.core.ids import KeyId
-from tidegate.core.users import Home, HomeDirectoryType, Mapping, SshPublicKey, check_user_name
+from tidegate.core.users import Home, HomeDirectoryType, Mapping, MappingType, SshPublicKey, check_user_name
 
 
 @pytest.mark.parametrize("name", ["abc", "_ab", "a.b", "a@b", "a-b", "007", "ACME_corp.in@eu-1", "x" * 100])
@@ -77,3 +77,38 @@ def test_a_key_knows_its_algorithm():
     """The algorithm is the first word of the body."""
     key = SshPublicKey(KeyId("key-1"), "ssh-ed25519 AAAA", "SHA256:x", "", datetime(2026, 1, 1, tzinfo=UTC))
     assert key.algorithm == "ssh-ed25519"
+
+
+@pytest.mark.parametrize(
+    ("home", "said"),
+    [
+        (Home.chroot("/landing/acme"), "/landing/acme"),
+        (Home(HomeDirectoryType.PATH, "/landing/acme"), "/landing/acme (PATH)"),
+        (
+            Home(HomeDirectoryType.LOGICAL, "/in", (Mapping("/", "/landing/acme"),)),
+            "/ = /landing/acme, starting in /in",
+        ),
+        (
+            Home(
+                HomeDirectoryType.LOGICAL,
+                "/",
+                (Mapping("/in", "/landing/in"), Mapping("/f", "/landing/f", MappingType.FILE)),
+            ),
+            "/in = /landing/in, /f = /landing/f (FILE)",
+        ),
+        (
+            Home(HomeDirectoryType.LOGICAL, "/", tuple(Mapping(f"/{n}", "/b-1") for n in range(2000))),
+            "/0 = /b-1, /1 = /b-1, /2 = /b-1, /3 = /b-1 and 1996 more",
+        ),
+    ],
+)
+def test_a_home_in_one_line(home, said):
+    """All that an administrator should know of it, and no more than a line of it."""
+    assert str(home) == said
+
+
+def test_what_a_home_leads_to():
+    """Every bucket and prefix behind it, and the key of a file."""
+    mappings = (Mapping("/in", "/landing/in"), Mapping("/f", "/landing/f", MappingType.FILE))
+    assert Home(HomeDirectoryType.LOGICAL, "/", mappings).targets == ("/landing/in", "/landing/f")
+    assert Home(HomeDirectoryType.PATH, "/landing/acme").targets == ("/landing/acme",)

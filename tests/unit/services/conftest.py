@@ -14,7 +14,7 @@ from unit.services.world import MIN_PART, World
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let S3's smallest part be of a few bytes: what holds for them holds for MiB."""
-    for module in ("uploads", "part_sender"):
+    for module in ("uploads", "part_sender", "kept_uploads", "continuing"):
         monkeypatch.setattr(f"tidegate.services.{module}.S3_MIN_PART_BYTES", MIN_PART)
 
 

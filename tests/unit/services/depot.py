@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.objects import MemoryObjectStore
 from tidegate.adapters.memory.transfer_log import MemoryTransferLog
-from tidegate.core.deliveries import Delivery, DeliveryStatus, DeliveryTarget, owed
+from tidegate.core.deliveries import Delivery, DeliveryStatus, DeliveryTarget
 from tidegate.core.errors import NotFound
+from tidegate.core.holding import owed_by
 from tidegate.core.ids import GatewayId, LogId, new_log_id
 from tidegate.core.objects import META_SHA256, META_TRANSFER_ID, Location, NewObject, StoredObject
 from tidegate.core.transfers import Content, Direction, TransferRecord, TransferStatus
 from tidegate.services.deliveries import DeliverySettings, DeliveryWorker
+from tidegate.services.held import Held
 from tidegate.services.part_sender import Digest
 from unit.services.faults import Faulty
 
@@ -49,6 +51,9 @@ class Depot:
         store, queue = store or self.objects, queue or self.log
         return DeliveryWorker(store, self.log, queue, self.clock, gateway_id, targets, settings)
 
+    def held(self) -> Held:
+        return Held(self.objects, self.log, self.log, self.clock)
+
     def faulty(self) -> tuple[Faulty, Faulty]:
         return Faulty(self.objects), Faulty(self.log)
 
@@ -57,7 +62,7 @@ class Depot:
         metadata[META_SHA256] = hashlib.sha256(body).hexdigest()
         return await self.objects.put(NewObject(at, "key-landing", metadata), body, await Digest().take(body))
 
-    async def start(self, at: Location = SOURCE) -> TransferRecord:
+    async def start(self, at: Location = SOURCE, hold_seconds: int | None = None) -> TransferRecord:
         now = self.clock.now()
         record = TransferRecord(
             log_id=new_log_id(),
@@ -75,19 +80,20 @@ class Depot:
             started_at=now,
             timestamp=now,
             gateway_id=ALICE,
+            hold_seconds=hold_seconds,
         )
         await self.log.start(record)
         return record
 
     async def complete(self, record: TransferRecord, stored: StoredObject) -> None:
         now = self.clock.now()
-        deliveries = owed(record.log_id, stored.location, stored.version_id, stored.etag, TARGETS, now)
+        deliveries = owed_by(record, stored, TARGETS, now)
         content = Content(stored.size, stored.metadata[META_SHA256])
         await self.log.complete(record.owner, content, stored, deliveries, superseded=False, at=now)
 
-    async def land(self, body: bytes, at: Location = SOURCE) -> LogId:
+    async def land(self, body: bytes, at: Location = SOURCE, hold_seconds: int | None = None) -> LogId:
         """Let a finished upload land, owing its delivery."""
-        record = await self.start(at)
+        record = await self.start(at, hold_seconds)
         await self.complete(record, await self.put(body, record.log_id, at))
         return record.log_id
 

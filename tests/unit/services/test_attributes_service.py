@@ -37,8 +37,10 @@ class Desk:
         self.uploads = world.uploads(one_writer=behaviour.one_writer)
         tree, routes = HomeTree(Home.chroot("/landing/acme"), "acme"), Routes((), Storage())
         backends = Backends(world.store, world.log, world.clock, GATEWAY)
-        browsing = Browsing(tree, SESSION, world.store, Renames(backends, world.log, routes), routes)
-        self.attributes = Attributes(tree, browsing, world.store, self.uploads, behaviour)
+        browsing = Browsing(
+            tree, SESSION, world.store, Renames(backends, world.log, routes, world.held()), routes
+        )
+        self.attributes = Attributes(tree, SESSION, browsing, world.store, self.uploads, behaviour)
 
     async def begin(self, body: bytes = SMALL):
         upload = await self.world.begin(self.uploads)

@@ -71,7 +71,7 @@ class TestReplay:
     async def test_is_delivered(self, depot, backlog, told):
         """What is replayed is due at once, delivered by any worker, and leaves a line in the log."""
         log_id = await die(depot)
-        (replayed,) = await backlog.replay(await backlog.dead_of(log_id))
+        (replayed,) = await backlog.replay(await backlog.replayable_of(log_id))
         assert (replayed.status, replayed.attempts, replayed.error) == (S.PENDING, 0, "no such bucket")
         (line,) = [each for each in told if each["event"] == "delivery replayed"]
         assert (line["log_level"], line["log_id"], line["target"]) == ("warning", log_id, "archive")
@@ -87,7 +87,7 @@ class TestReplay:
         _, log = depot.faulty()
         log.fail("replay", ChangedMeanwhile("repeated"), moment=AFTER)
         backlog = Backlog(log, depot.clock)
-        (replayed,) = await backlog.replay(await backlog.dead_of(log_id))
+        (replayed,) = await backlog.replay(await backlog.replayable_of(log_id))
         assert replayed.status is S.PENDING
 
     async def test_changed_meanwhile(self, depot, backlog, told):
@@ -113,11 +113,11 @@ class TestReplay:
         """It is said in which state things are instead, and which targets there are."""
         log_id = await depot.land(BODY)
         with pytest.raises(NotFound, match=f"nothing to replay of {log_id}: archive is PENDING"):
-            await backlog.dead_of(log_id)
+            await backlog.replayable_of(log_id)
         with pytest.raises(NotFound, match=r"owes nothing to vault.*its targets: archive"):
-            await backlog.dead_of(log_id, "vault")
+            await backlog.replayable_of(log_id, "vault")
         with pytest.raises(NotFound, match="no delivery of"):
-            await backlog.dead_of(new_log_id())
+            await backlog.replayable_of(new_log_id())
 
 
 class TestDiscard:

@@ -36,7 +36,7 @@ MAPPED = Home(
 def browsing(world: World, home: Home = CHROOT) -> Browsing:
     backends = Backends(world.store, world.log, world.clock, GATEWAY, lambda: world.is_fresh)
     routes = Routes((), Storage("key-landing"))
-    renames = Renames(backends, world.log, routes)
+    renames = Renames(backends, world.log, routes, world.held())
     return Browsing(HomeTree(home, "acme"), SESSION, world.store, renames, routes)
 
 
@@ -233,7 +233,7 @@ class TestRemoveDirectory:
     async def test_beside_a_file_of_its_name(self, world):
         """Removing a directory leaves the file of the same name."""
         await put(world, "acme/d")
-        await put(world, "acme/d/")
+        await put(world, "acme/d/", b"")
         await browsing(world).remove_directory("/d")
         assert await listed(browsing(world)) == ["d"]
 
@@ -396,7 +396,7 @@ async def test_outside_the_home_nothing_is_touched(world, change):
 async def test_a_change_of_names_leaves_one_line(world, told, act, event, facts):
     """Who changed which name, from where, in which session; of a file, its LogID."""
     await put(world, "acme/a", metadata={"tidegate-transfer-id": "0" * 26})
-    await put(world, "acme/d/")
+    await put(world, "acme/d/", b"")
     await act(browsing(world))
     [line] = told
     assert line["event"] == event

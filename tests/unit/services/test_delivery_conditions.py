@@ -13,8 +13,9 @@ from tidegate.core.routes import Routes
 from tidegate.core.sessions import Session
 from tidegate.ports.objects import NOTHING
 from tidegate.services.intake import Backends
+from tidegate.services.moves import Move
 from tidegate.services.part_sender import Digest
-from tidegate.services.renames import Move, Renames
+from tidegate.services.renames import Renames
 from unit.services.depot import ALICE, BOB, DESTINATION, LEASE, SOURCE, Depot
 from unit.services.world import turns
 
@@ -31,7 +32,10 @@ def depot() -> Depot:
 async def moved(depot: Depot, source: Location = SOURCE, target: Location = FINAL) -> None:
     """Rename the file as a client does."""
     renames = Renames(
-        Backends(depot.objects, depot.log, depot.clock, ALICE), depot.log, Routes((), Storage())
+        Backends(depot.objects, depot.log, depot.clock, ALICE),
+        depot.log,
+        Routes((), Storage()),
+        depot.held(),
     )
     stored = await depot.objects.head(source)
     await renames.rename(SESSION, Move(source.key, target.key, stored, target, NOTHING))
@@ -154,7 +158,8 @@ async def test_a_version_that_was_brought_back_owes_nothing(depot):
     first = await depot.land(b"first")
     store, _ = depot.faulty()
     gate = store.hold("delete")
-    renames = Renames(Backends(store, depot.log, depot.clock, ALICE), depot.log, Routes((), Storage()))
+    backends = Backends(store, depot.log, depot.clock, ALICE)
+    renames = Renames(backends, depot.log, Routes((), Storage()), depot.held())
     move = Move("/a", "/b", await depot.objects.head(SOURCE), FINAL, NOTHING)
     renaming = asyncio.create_task(renames.rename(SESSION, move))
     await gate.reached.wait()

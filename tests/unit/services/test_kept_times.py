@@ -11,8 +11,9 @@ from tidegate.core.routes import Route, Routes
 from tidegate.ports.objects import NOTHING
 from tidegate.services.intake import Backends
 from tidegate.services.kept_times import keep_time, kept_time, time_shown
+from tidegate.services.moves import Move
 from tidegate.services.part_sender import Digest
-from tidegate.services.renames import Move, Renames
+from tidegate.services.renames import Renames
 from unit.services.depot import DESTINATION, SOURCE, Depot
 from unit.services.world import GATEWAY, HERE, LARGE, PATH, SESSION, SMALL, World, close, send
 
@@ -145,7 +146,7 @@ class TestCopies:
         routes = Routes((out,), Storage())
         backends = Backends(world.store, world.log, world.clock, GATEWAY)
         move = Move(PATH, "/out/report.csv", await world.object(), new, NOTHING)
-        await Renames(backends, world.log, routes).rename(SESSION, move)
+        await Renames(backends, world.log, routes, world.held()).rename(SESSION, move)
         renamed = await world.object(new)
         assert await world.store.inner.tags(renamed) == (("team", "x"),)
         assert await kept_time(world.store, renamed) == THEN

@@ -17,6 +17,7 @@ from tidegate.core.errors import (
     OutcomeUnknown,
     StoreUnavailable,
 )
+from tidegate.core.holding import NOTHING_HELD
 from tidegate.core.ids import GatewayId, LogId, new_log_id
 from tidegate.core.objects import (
     META_LOG_ID,
@@ -31,8 +32,9 @@ from tidegate.core.routes import Routes
 from tidegate.core.shards import shard_of
 from tidegate.ports.objects import NOTHING
 from tidegate.services.intake import Backends
+from tidegate.services.moves import Move
 from tidegate.services.part_sender import Digest
-from tidegate.services.renames import MOST_OWNERS, Move, Renames
+from tidegate.services.renames import MOST_OWNERS, Renames
 from unit.services.faults import AFTER, BEFORE
 from unit.services.world import GATEWAY, SESSION, World, turns
 
@@ -54,6 +56,7 @@ class Yard:
     def __init__(self, world: World) -> None:
         self.world = world
         self.log_id = new_log_id()
+        self.holding = NOTHING_HELD
 
     def renames(self, gateway_id: GatewayId = GATEWAY) -> Renames:
         world = self.world
@@ -62,6 +65,9 @@ class Yard:
             Backends(world.store, world.log, world.clock, gateway_id, fresh),
             world.log,
             Routes((), Storage("key")),
+            world.held(),
+            holding=self.holding,
+            on_owed=world.note_owed,
         )
 
     async def put(self, body: bytes = BODY, at: Location = OLD, log_id: LogId | None = None):

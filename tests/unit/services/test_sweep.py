@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -31,6 +31,7 @@ from tidegate.core.routes import Routes
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import Content, Direction, TransferRecord, TransferStatus
 from tidegate.ports.objects import NOTHING
+from tidegate.services.held import Held
 from tidegate.services.intake import Backends
 from tidegate.services.leases import Lease
 from tidegate.services.renames import Renames
@@ -54,13 +55,19 @@ class House:
         self.leases = MemoryGatewayLeases()
         self.lease = Lease(self.leases, self.clock, SERVER, SWEEPER, 60)
         backends = Backends(self.store, self.log, self.clock, SWEEPER, self.lease.is_fresh)
-        self.renames = Renames(backends, self.log, Routes((), Storage()))
+        self.renames = Renames(
+            backends,
+            self.log,
+            Routes((), Storage()),
+            Held(self.store, self.log, self.log, self.clock),
+        )
         self.open_here: set[str] = set()
         self.owed = 0
         self.sweep = Sweep(
             store=self.store,
             log=self.log,
             rename_log=self.log,
+            kept_log=self.log,
             renames=self.renames,
             clock=self.clock,
             lease=self.lease,
@@ -72,7 +79,9 @@ class House:
     def _count(self) -> None:
         self.owed += 1
 
-    async def started(self, log_id: str = "log-1", gateway: GatewayId = DEAD) -> TransferRecord:
+    async def started(
+        self, log_id: str = "log-1", gateway: GatewayId = DEAD, hold_seconds: int | None = None
+    ) -> TransferRecord:
         now = self.clock.now()
         record = TransferRecord(
             log_id=LogId(log_id),
@@ -91,6 +100,7 @@ class House:
             timestamp=now,
             gateway_id=gateway,
             delivery_targets=("private",),
+            hold_seconds=hold_seconds,
         )
         await self.log.start(record)
         return record
@@ -170,6 +180,19 @@ async def test_a_small_file_that_was_stored_is_completed_with_what_it_owes(house
     [delivery] = story.deliveries
     assert (delivery.status, delivery.version_id) == (DeliveryStatus.PENDING, stored.version_id)
     assert house.owed == 1
+
+
+async def test_what_a_temporary_name_owes_is_held(house: House) -> None:
+    """Its record says for how long; the sweeper's own configuration has no say in it."""
+    record = await house.started(hold_seconds=3600)
+    await house.put(record.log_id)
+    await house.everybody_looked()
+
+    await house.sweep.run_once()
+
+    [delivery] = (await house.log.story(LogId("log-1"))).deliveries
+    assert delivery.status is DeliveryStatus.HELD
+    assert delivery.due_at == house.clock.now() + timedelta(hours=1)
 
 
 async def test_a_finishing_upload_whose_object_is_there_is_completed(house: House) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.objects import MemoryObjectStore
 from tidegate.adapters.memory.transfer_log import MemoryTransferLog
 from tidegate.core.deliveries import Delivery, DeliveryTarget
 from tidegate.core.errors import GatewayError, NotFound
+from tidegate.core.holding import NOTHING_HELD, Holding
 from tidegate.core.ids import GatewayId, LogId
 from tidegate.core.objects import Location, Storage, StoredObject
 from tidegate.core.parts import PartSchedule
 from tidegate.core.routes import Route, Routes
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import OPEN_STATUSES, TransferQuery, TransferRecord, TransferStatus
+from tidegate.services.held import Held
 from tidegate.services.intake import Backends, Landing, Uploads
+from tidegate.services.kept_uploads import KeptUploads
 from tidegate.services.uploads import Upload, UploadSettings
 from unit.services.faults import CheckedBudget, Faulty
 
@@ -27,6 +30,7 @@ WINDOW = 8
 RESERVATION = MIN_PART + WINDOW
 
 GATEWAY = GatewayId("gw-ours")
+KEEP_FOR = timedelta(hours=24)
 SESSION = Session("0123456789abcdef", "s-0123456789abcdef0", "acme", "192.0.2.7", "SSH-2.0-x", "SHA256:k")
 HERE = Location("landing", "acme/in/report.csv")
 PATH = "/in/report.csv"
@@ -61,19 +65,33 @@ class World:
         window: int = WINDOW,
         targets: tuple[DeliveryTarget, ...] = TARGETS,
         routes: tuple[Route, ...] = (),
+        holding: Holding = NOTHING_HELD,
+        resume: bool = False,
+        gateway: GatewayId = GATEWAY,
     ) -> Uploads:
+        kept = self.kept(gateway) if resume else None
         return Uploads(
-            Backends(self.store, self.log, self.clock, GATEWAY, lambda: self.is_fresh),
+            Backends(self.store, self.log, self.clock, gateway, lambda: self.is_fresh, kept),
             self.budget,
             UploadSettings(
-                schedule or PartSchedule(BASE_PART, BASE_PART), window, parallel_parts, store_partial
+                schedule or PartSchedule(BASE_PART, BASE_PART),
+                window,
+                parallel_parts,
+                store_partial,
+                resume=resume,
             ),
-            Landing(Routes(routes, Storage("key-landing")), targets),
+            Landing(Routes(routes, Storage("key-landing")), targets, holding),
             one_writer=one_writer,
-            on_owed=self._on_owed,
+            on_owed=self.note_owed,
         )
 
-    def _on_owed(self) -> None:
+    def kept(self, gateway: GatewayId) -> KeptUploads:
+        return KeptUploads(self.store, self.log, self.log, self.clock, gateway, KEEP_FOR)
+
+    def held(self) -> Held:
+        return Held(self.store, self.log, self.log, self.clock)
+
+    def note_owed(self) -> None:
         self.owed_count += 1
 
     async def begin(self, uploads: Uploads | None = None, at: Location = HERE) -> Upload:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from pathlib import Path
 
@@ -93,4 +94,6 @@ def test_the_table_of_presets_is_that_of_the_code(choice: str) -> None:
 
 
 def yaml_word(value: object) -> str:
+    if isinstance(value, tuple):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)

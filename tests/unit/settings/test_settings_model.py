@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from tidegate.settings import Settings
-from tidegate.settings.sections import PartnerSettings
+from tidegate.settings.partners import PartnerSettings
 from tidegate.settings.words import problems_in
 
 ENDPOINT = {"endpoint_url": "http://127.0.0.1:9000"}
@@ -118,8 +118,8 @@ def test_a_home_not_said_is_a_folder_of_the_landing_bucket() -> None:
     settings = Settings.model_validate(
         {"landing": {"bucket": "in" * 3}, "partners": partners(None, "/b-1/${transfer:UserName}/x")}
     )
-    assert settings.home_of(settings.partners[0]) == "/ininin/partner0"
-    assert settings.home_of(settings.partners[1]) == "/b-1/partner1/x"
+    assert settings.home_of(settings.partners[0]).target == "/ininin/partner0"
+    assert settings.home_of(settings.partners[1]).target == "/b-1/partner1/x"
 
 
 def test_partner_names_are_those_of_transfer_family() -> None:

@@ -23,10 +23,14 @@ def test_what_is_said_overrides_the_preset() -> None:
     transfer_family = PRESETS["transfer-family"]
     said = BehaviourSettings(
         dropped_upload=transfer_family.dropped_upload,
+        resume=transfer_family.resume,
         setstat=transfer_family.setstat,
         show_open_uploads=transfer_family.show_open_uploads,
         rename_overwrite=transfer_family.rename_overwrite,
+        rename_directories=transfer_family.rename_directories,
         one_writer=transfer_family.one_writer,
+        temporary_names=transfer_family.temporary_names,
+        one_kind=transfer_family.one_kind,
     )
     sftp = SftpSettings(security_policy=transfer_family.security_policy)
     behaviour = behaviour_of(Settings(behaviour=said, sftp=sftp), "partner-safe")

@@ -62,7 +62,7 @@ def test_the_partners_in_the_example_for_local_load_once_uncommented() -> None:
     plain, mark, commented = (EXAMPLES / "local.yaml").read_text().partition("# partners:\n")
     text = plain + (mark + commented).replace("\n# ", "\n").removeprefix("# ")
     settings = load("-", {}, io.StringIO(text)).settings
-    assert [settings.home_of(partner) for partner in settings.partners] == ["/tidegate-landing/acme"]
+    assert [settings.home_of(partner).target for partner in settings.partners] == ["/tidegate-landing/acme"]
 
 
 def test_the_schema_takes_what_a_base_file_may_leave_out() -> None:

@@ -28,6 +28,11 @@ partners:
   - name: acme
     home: /our-homes/${transfer:UserName}
     key_files: [acme.pub]
+  - name: bank
+    directory: /docs
+    mappings:
+      - {entry: /docs, target: "/our-homes/${transfer:UserName}"}
+      - {entry: /readme.txt, target: /our-homes/readme.txt, type: FILE}
 """
 PROD = """\
 extends: common/base.yaml

@@ -9,7 +9,9 @@ from tidegate.adapters.aws import items
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.core.deliveries import (
     DISCARDABLE_STATUSES,
+    REPLAYABLE_STATUSES,
     TERMINAL_STATUSES,
+    WAITING_STATUSES,
     Delivery,
     DeliveryStatus,
     advance,
@@ -56,6 +58,7 @@ class DynamoDeliveryQueue:
     async def claim(
         self, log_id: LogId, target: str, claimant: GatewayId, now: datetime, lease_until: datetime
     ) -> Delivery | None:
+        waiting = _states(*WAITING_STATUSES)
         try:
             answer = await self._clients.run(
                 self._clients.dynamodb.update_item,
@@ -65,7 +68,7 @@ class DynamoDeliveryQueue:
                     "SET LeaseOwner = :me, DueAt = :until, LeaseFence = LeaseFence + :one,"
                     " Attempts = Attempts + :one"
                 ),
-                ConditionExpression="#status = :pending AND DueAt <= :now",
+                ConditionExpression=f"#status IN ({', '.join(waiting)}) AND DueAt <= :now",
                 ExpressionAttributeNames={"#status": "Status"},
                 ExpressionAttributeValues=items.wire(
                     {
@@ -73,7 +76,7 @@ class DynamoDeliveryQueue:
                         ":until": items.stamp(lease_until),
                         ":now": items.stamp(now),
                         ":one": 1,
-                        ":pending": DeliveryStatus.PENDING.value,
+                        **waiting,
                     }
                 ),
                 ReturnValues="ALL_NEW",
@@ -129,6 +132,23 @@ class DynamoDeliveryQueue:
             ),
         )
 
+    async def move_held(self, held: Delivery, to: Delivery) -> None:
+        advance(DeliveryStatus.HELD, to.status)
+        item = items.delivery_item(to)
+        if to.status in TERMINAL_STATUSES:
+            item["ExpiresAt"] = items.expiry(to.timestamp, self._retention_days)
+        put: dict[str, Any] = {
+            "TableName": self._table,
+            "Item": items.wire(item),
+            # Every change of one that is HELD counts its fence up: so this is the very one that was read.
+            "ConditionExpression": "#status = :held AND LeaseFence = :fence",
+            "ExpressionAttributeNames": {"#status": "Status"},
+            "ExpressionAttributeValues": items.wire(
+                {":held": DeliveryStatus.HELD.value, ":fence": held.lease_fence}
+            ),
+        }
+        await self._clients.run(self._clients.dynamodb.put_item, **put)
+
     async def dead(self, shard: int) -> list[OpenWork]:
         pages = self._clients.dynamodb.get_paginator("query").paginate(
             TableName=self._table,
@@ -158,9 +178,9 @@ class DynamoDeliveryQueue:
             "Attempts": 0,
             "OpenWork": items.open_shard(log_id),
         }
-        return await self._decide(
-            log_id, target, changes, "", "#Status = :dead", _states(DeliveryStatus.DEAD)
-        )
+        states = _states(*REPLAYABLE_STATUSES)
+        condition = f"#Status IN ({', '.join(states)})"
+        return await self._decide(log_id, target, changes, " REMOVE LeaseOwner", condition, states)
 
     async def discard(self, log_id: LogId, target: str, reason: str, at: datetime) -> Delivery:
         changes = {

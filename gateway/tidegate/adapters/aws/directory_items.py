@@ -29,7 +29,7 @@ from tidegate.adapters.aws.items import Item
 from tidegate.core.errors import ChangedMeanwhile
 from tidegate.core.ids import KeyId
 from tidegate.core.limits import KIB
-from tidegate.core.users import Home, HomeDirectoryType, Mapping, SshPublicKey, User
+from tidegate.core.users import Home, HomeDirectoryType, Mapping, MappingType, SshPublicKey, User
 
 SERVER_ENTRY = "server"
 # An item holds 400 KiB: DynamoDB Developer Guide, "Quotas", item size. The rest is for the other attributes.
@@ -113,7 +113,7 @@ class NameRows:
         if len(chunks) != count:
             raise ChangedMeanwhile(f"{len(chunks)} of {count} chunks of {self.user_name}'s home are there")
         stored = [mapping for chunk in chunks for mapping in chunk["HomeDirectoryMappings"]]
-        mappings = tuple(Mapping(each["Entry"], each["Target"]) for each in [*inline, *stored])
+        mappings = tuple(map(_mapping, [*inline, *stored]))
         return Home(HomeDirectoryType(row["HomeDirectoryType"]), row["HomeDirectory"], mappings)
 
 
@@ -201,15 +201,28 @@ def _pieces(mappings: Iterable[Mapping]) -> Iterator[list[dict[str, str]]]:
     piece: list[dict[str, str]] = []
     size = 0
     for mapping in mappings:
-        # The names of the two members, and what DynamoDB adds for a map in a list, are 19 bytes.
+        # The names of the two members, and what DynamoDB adds for a map in a list, are 19 bytes; a type 9.
         more = len(mapping.entry.encode()) + len(mapping.target.encode()) + 24
+        more += 12 if mapping.type is MappingType.FILE else 0
         if piece and size + more > CHUNK_BYTES:
             yield piece
             piece, size = [], 0
-        piece.append({"Entry": mapping.entry, "Target": mapping.target})
+        piece.append(_mapping_item(mapping))
         size += more
     if piece:
         yield piece
+
+
+def _mapping_item(mapping: Mapping) -> dict[str, str]:
+    item = {"Entry": mapping.entry, "Target": mapping.target}
+    if mapping.type is MappingType.FILE:
+        item["Type"] = mapping.type.value
+    return item
+
+
+def _mapping(item: dict[str, str]) -> Mapping:
+    # Absent means DIRECTORY, as in Transfer Family; the rows of earlier versions have none.
+    return Mapping(item["Entry"], item["Target"], MappingType(item.get("Type", MappingType.DIRECTORY)))
 
 
 def _ssh_key(row: dict[str, Any]) -> SshPublicKey:

@@ -8,7 +8,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from tidegate.core.deliveries import Delivery, DeliveryStatus
+from tidegate.core.deliveries import WAITING_STATUSES, Delivery, DeliveryStatus
 from tidegate.core.ids import GatewayId, LogId
 from tidegate.core.objects import Location
 from tidegate.core.shards import shard_of
@@ -18,6 +18,9 @@ from tidegate.core.users import RefusedLogin
 TRANSFER_ITEM = "transfer"
 DELIVERY_PREFIX = "delivery#"
 LOGIN_ITEM = "login"
+# Leads from a name to the transfer that is kept for it; tells nothing itself.
+KEPT_ITEM = "kept"
+_WAITING = "WAIT#"
 
 _to_wire = TypeSerializer().serialize
 _from_wire = TypeDeserializer().deserialize
@@ -62,9 +65,19 @@ def open_shard(log_id: str) -> str:
     return f"OPEN#{shard_of(log_id)}"
 
 
+def waiting_rows(log_id: str, due_at: datetime) -> Item:
+    """Return what puts a SUSPECT transfer that waits into the index, where no sweep takes it for open."""
+    return {"OpenWork": f"{_WAITING}{shard_of(log_id)}", "DueAt": stamp(due_at)}
+
+
 def dead_shard(log_id: str) -> str:
     """Return the partition of the same index for deliveries given up: there no worker looks."""
     return f"DEAD#{shard_of(log_id)}"
+
+
+def kept_shard(log_id: str) -> str:
+    """Return the partition of the same index for uploads that are kept: they are due when that ends."""
+    return f"KEPT#{shard_of(log_id)}"
 
 
 def day_of(at: datetime) -> str:
@@ -98,11 +111,15 @@ def transfer_item(record: TransferRecord) -> Item:
         "Fence": record.fence,
         "UploadId": record.upload_id,
         "DeliveryTargets": list(record.delivery_targets),
+        "HoldSeconds": record.hold_seconds,
         "Superseded": record.superseded or None,
         "Error": record.error,
+        "DecidedBy": record.decided_by,
+        "Decision": record.decision,
         "Day": day_of(record.started_at),
         "OpenWork": open_shard(record.log_id) if record.is_open else None,
         "DueAt": stamp(record.timestamp) if record.is_open else None,
+        **(waiting_rows(record.log_id, record.look_at) if record.look_at else {}),
     }
 
 
@@ -133,11 +150,15 @@ def transfer_record(item: Item) -> TransferRecord:
         delivery_targets=tuple(item.get("DeliveryTargets", ())),
         superseded=item.get("Superseded", False),
         error=item.get("Error"),
+        hold_seconds=item.get("HoldSeconds"),
+        look_at=moment(item["DueAt"]) if item.get("OpenWork", "").startswith(_WAITING) else None,
+        decided_by=item.get("DecidedBy"),
+        decision=item.get("Decision"),
     )
 
 
 def delivery_item(delivery: Delivery) -> Item:
-    """Return the whole `delivery#<target>` item; PENDING and DEAD ones are in the open-work index."""
+    """Return the whole `delivery#<target>` item; PENDING, HELD and DEAD ones are in the open-work index."""
     return {
         "LogID": delivery.log_id,
         "Item": DELIVERY_PREFIX + delivery.target,
@@ -160,7 +181,7 @@ def delivery_item(delivery: Delivery) -> Item:
 
 def delivery_shard(log_id: str, status: DeliveryStatus) -> str | None:
     """Return the partition of the open-work index for a delivery in this state; None for most."""
-    if status is DeliveryStatus.PENDING:
+    if status in WAITING_STATUSES:
         return open_shard(log_id)
     return dead_shard(log_id) if status is DeliveryStatus.DEAD else None
 

@@ -43,12 +43,17 @@ class DynamoOpenRecords:
             ":next": record.fence + 1,
             ":sweeping": TransferStatus.SWEEPING.value,
             ":at": items.stamp(at),
+            ":open": items.open_shard(record.log_id),
         }
         answer = await self._clients.run(
             self._clients.dynamodb.update_item,
             TableName=self._table,
             Key=items.wire({"LogID": record.log_id, "Item": items.TRANSFER_ITEM}),
-            UpdateExpression="SET #status = :sweeping, GatewayId = :claimant, Fence = :next, #at = :at",
+            # What was kept joins those that are open: should this sweeper die, it is found there.
+            UpdateExpression=(
+                "SET #status = :sweeping, GatewayId = :claimant, Fence = :next, #at = :at,"
+                " OpenWork = :open, DueAt = :at"
+            ),
             ConditionExpression=(
                 f"GatewayId = :gateway AND Fence = :fence AND #status IN ({', '.join(states)})"
             ),

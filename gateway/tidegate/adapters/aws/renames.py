@@ -130,12 +130,14 @@ def rename_item(rename: Rename) -> items.Item:
         "SourceBucket": rename.source.bucket,
         "ObjectKey": rename.source.key,
         "VersionId": rename.version_id,
-        "ETag": rename.etag,
+        "ETag": rename.etag or None,
         "DestinationBucket": rename.target.bucket,
         "DestinationKey": rename.target.key,
         "Replacing": rename.replacing,
         "GatewayId": rename.gateway_id,
         "Fence": rename.fence,
+        "Holds": rename.holds or None,
+        "AsOf": items.stamp(rename.as_of) if rename.as_of else None,
         "RequestedAt": items.stamp(rename.started_at),
         "Timestamp": items.stamp(rename.timestamp),
         "Error": rename.error,
@@ -157,7 +159,7 @@ def rename_record(item: items.Item) -> Rename:
         new_path=item["NewPath"],
         source=Location(item["SourceBucket"], item["ObjectKey"]),
         version_id=item.get("VersionId"),
-        etag=item["ETag"],
+        etag=item.get("ETag", ""),
         target=Location(item["DestinationBucket"], item["DestinationKey"]),
         replacing=item["Replacing"],
         gateway_id=GatewayId(item["GatewayId"]),
@@ -165,6 +167,8 @@ def rename_record(item: items.Item) -> Rename:
         started_at=items.moment(item["RequestedAt"]),
         timestamp=items.moment(item["Timestamp"]),
         error=item.get("Error"),
+        holds=item.get("Holds", False),
+        as_of=items.moment(item["AsOf"]) if "AsOf" in item else None,
     )
 
 

@@ -6,13 +6,13 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from tidegate.adapters.aws.part_body import body_of
-from tidegate.adapters.aws.s3_copy import S3Copier, kept, told, version_of
+from tidegate.adapters.aws.s3_copy import kept, told, version_of
+from tidegate.adapters.aws.s3_parts import S3Parts, answered_at
 from tidegate.adapters.aws.whole_checksums import HINT, asking, explained, is_declined, stating
 from tidegate.core.errors import GatewayError, InvalidSettings, NotFound, StoreUnavailable, Throttled
 from tidegate.core.ids import UploadId
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 
-class S3ObjectStore(S3Copier):
+class S3ObjectStore(S3Parts):
     """The `ObjectStore` port over any S3 API."""
 
     async def put(self, new: NewObject, body: Body, crc32: str) -> StoredObject:
@@ -121,7 +121,7 @@ class S3ObjectStore(S3Copier):
     ) -> StoredObject:
         full = self._clients.endpoint.full_object_checksums
         parts: Any = [
-            {"PartNumber": r.number, "ETag": r.etag, "ChecksumCRC32": r.crc32}
+            {"PartNumber": r.number, "ETag": r.etag, **given(ChecksumCRC32=r.crc32)}
             for r in sorted(receipts, key=lambda r: r.number)
         ]
         with explained(full):
@@ -217,10 +217,11 @@ class S3ObjectStore(S3Copier):
         }
         while True:
             page = self._clients.s3.list_multipart_uploads(**request)
+            now = answered_at(page)
             decoded = unquote_plus if page.get("EncodingType") == "url" else str
             found += [
                 # Both times are S3's: no clock of ours is compared with it.
-                UnfinishedUpload(UploadId(row["UploadId"]), (_at(page) - row["Initiated"]).total_seconds())
+                UnfinishedUpload(UploadId(row["UploadId"]), (now - row["Initiated"]).total_seconds())
                 for row in page.get("Uploads", [])
                 if decoded(row["Key"]) == location.key
             ]
@@ -246,6 +247,7 @@ class S3ObjectStore(S3Copier):
             markers: list[Any] = [(m, True) for m in page.get("DeleteMarkers", [])]
             ours = [row for row in [*found, *markers] if row[0]["Key"] == location.key]
             recent = [row for row in ours if since is None or row[0]["LastModified"] >= since]
+            now = answered_at(page)
             rows.extend(recent)
             if len(recent) < len(ours) or any(row[0]["VersionId"] == back_to for row in ours):
                 break  # of one key the newest come first
@@ -254,13 +256,12 @@ class S3ObjectStore(S3Copier):
         # Versions and delete markers arrive as two lists. Only the latest is told apart by a flag;
         # below it, time orders them, and a stable sort keeps S3's own order within one second.
         rows.sort(key=lambda row: (row[0]["IsLatest"], row[0]["LastModified"]), reverse=True)
-        return [ObjectVersion(version_of(row), row["IsLatest"], marker) for row, marker in rows]
-
-
-def _at(answer: Any) -> datetime:
-    """Return when S3 answered, by its own clock."""
-    headers = answer["ResponseMetadata"]["HTTPHeaders"]
-    return parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+        return [
+            ObjectVersion(
+                version_of(row), row["IsLatest"], marker, (now - row["LastModified"]).total_seconds()
+            )
+            for row, marker in rows
+        ]
 
 
 def given(**members: str | None) -> Any:

@@ -40,7 +40,7 @@ class S3Copier:
             MetadataDirective="REPLACE",
             ContentType="application/octet-stream",
             Metadata=new.metadata,
-            **_source(source),
+            **source_of(source),
             **_condition(replacing),
             **kept(new),
             **_own_tags(new),
@@ -131,7 +131,7 @@ class S3Copier:
             self._clients.s3_patient.upload_part_copy,
             PartNumber=number,
             CopySourceRange=f"bytes={start}-{last}",
-            **_source(source),
+            **source_of(source),
             **where,
         )
         return {"PartNumber": number, "ETag": told(answer["CopyPartResult"], "ETag", f"part {number}")}
@@ -142,7 +142,7 @@ class S3Copier:
             await self._clients.run_s3(self._clients.s3.abort_multipart_upload, **where)
 
 
-def _source(source: StoredObject) -> dict[str, Any]:
+def source_of(source: StoredObject) -> dict[str, Any]:
     """Return the members that name exactly this version, and refuse any other content."""
     copy_source = {"Bucket": source.location.bucket, "Key": source.location.key}
     if source.version_id:

@@ -15,8 +15,10 @@ from typing import Any
 from tidegate.adapters.aws import items
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.adapters.aws.delivery_queue import DynamoDeliveryQueue
+from tidegate.adapters.aws.kept_uploads import DynamoKeptUploads
 from tidegate.adapters.aws.open_records import DynamoOpenRecords
 from tidegate.adapters.aws.renames import DynamoRenames, renames_among
+from tidegate.adapters.aws.suspects import DynamoSuspects
 from tidegate.adapters.aws.transfer_search import DynamoTransferSearch
 from tidegate.core import deliveries as delivery_states
 from tidegate.core.deliveries import Delivery
@@ -38,8 +40,18 @@ from tidegate.ports.transfer_log import Story
 _OWNED = "GatewayId = :gateway AND Fence = :fence"
 
 
-class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoRenames, DynamoDeliveryQueue):
-    """The ports `TransferLog`, `DeliveryQueue`, `RenameLog` and `LoginAudit` over one table."""
+class DynamoTransferLog(
+    DynamoTransferSearch,
+    DynamoOpenRecords,
+    DynamoKeptUploads,
+    DynamoRenames,
+    DynamoSuspects,
+    DynamoDeliveryQueue,
+):
+    """
+    Six ports over one table: `TransferLog`, `DeliveryQueue`, `RenameLog`, `KeptUploadLog`, `SuspectLog`,
+    `LoginAudit`.
+    """
 
     def __init__(
         self,
@@ -112,6 +124,7 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoRenames, 
         error: str | None = None,
         content: Content | None = None,
         stored: StoredObject | None = None,
+        look_at: datetime | None = None,
     ) -> None:
         if status not in ENDS_WITHOUT_DELIVERIES:
             raise IllegalTransition(f"a transfer does not end as {status} in this way")
@@ -122,6 +135,8 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoRenames, 
             changes |= _content(content)
         if stored:
             changes |= _stored(stored)
+        if look_at and status is TransferStatus.SUSPECT:
+            changes |= items.waiting_rows(owner.log_id, look_at)
         await self._move(owner, status, at, changes)
 
     async def story(self, log_id: LogId) -> Story:
@@ -147,7 +162,7 @@ class DynamoTransferLog(DynamoTransferSearch, DynamoOpenRecords, DynamoRenames, 
     # --- the one way a record changes ---------------------------------------------------------
 
     async def _move(self, owner: Owner, to: TransferStatus, at: datetime, changes: dict[str, Any]) -> None:
-        remove = () if to is TransferStatus.FINISHING else _CLOSED
+        remove = () if to is TransferStatus.FINISHING or "OpenWork" in changes else _CLOSED
         await self._update(owner, [*sources_of(to), to], changes | self._arrival(to, at), remove)
 
     async def _update(

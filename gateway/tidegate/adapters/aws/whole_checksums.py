@@ -33,7 +33,10 @@ def asking(full: bool) -> Any:
 
 def stating(full: bool, whole: WholeObject) -> Any:
     """Return the members of CompleteMultipartUpload that say, if `full`, what the parts must come to."""
-    return {**_TYPE, "ChecksumCRC32": whole.crc32, "MpuObjectSize": whole.size} if full else {}
+    if not full:
+        return {}
+    known = {} if whole.crc32 is None else {"ChecksumCRC32": whole.crc32}
+    return {**_TYPE, **known, "MpuObjectSize": whole.size}
 
 
 def is_declined(full: bool, answer: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -12,10 +13,12 @@ from datetime import datetime
 
 from tidegate.adapters.clock import SystemClock
 from tidegate.adapters.memory.uploads import OpenUpload, checked, etag_of, multipart_etag_of
+from tidegate.core.checksums import as_s3_writes
 from tidegate.core.errors import ChangedMeanwhile, InvalidName, NotFound
 from tidegate.core.ids import UploadId
 from tidegate.core.limits import S3_MAX_KEY_BYTES, S3_MAX_LIST_KEYS, S3_MIN_PART_BYTES
 from tidegate.core.objects import (
+    KeptPart,
     ListedKey,
     ListingPage,
     Location,
@@ -35,6 +38,7 @@ from tidegate.ports.objects import NOTHING, Body
 class _Version:
     version_id: str | None
     stored: StoredObject | None  # None: a delete marker
+    stored_at: datetime
     body: bytes = b""
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -104,7 +108,20 @@ class MemoryObjectStore:
         self, location: Location, upload_id: UploadId, number: int, body: Body, crc32: str
     ) -> PartReceipt:
         await asyncio.sleep(0)
-        return self._upload(location, upload_id).take(number, body, crc32)
+        return self._upload(location, upload_id).take(number, body, crc32, self._clock.now())
+
+    async def copy_part(
+        self, location: Location, upload_id: UploadId, number: int, of: StoredObject, start: int, length: int
+    ) -> PartReceipt:
+        await asyncio.sleep(0)
+        body = self._unchanged(of)[start : start + length]
+        crc32 = as_s3_writes(zlib.crc32(body))
+        return self._upload(location, upload_id).take(number, body, crc32, self._clock.now())
+
+    async def parts(self, location: Location, upload_id: UploadId) -> list[KeptPart]:
+        await asyncio.sleep(0)
+        stored = sorted(self._upload(location, upload_id).parts.items())
+        return [KeptPart(part.receipt, len(part.body), self._age_of(part.stored_at)) for _, part in stored]
 
     async def complete_multipart(
         self,
@@ -174,7 +191,9 @@ class MemoryObjectStore:
         await asyncio.sleep(0)
         newest_first = self._bucket(location.bucket).keys.get(location.key, [])[::-1]
         return [
-            ObjectVersion(version.version_id, is_latest=place == 0, is_delete_marker=version.stored is None)
+            ObjectVersion(
+                version.version_id, place == 0, version.stored is None, self._age_of(version.stored_at)
+            )
             for place, version in enumerate(newest_first)
         ]
 
@@ -193,7 +212,9 @@ class MemoryObjectStore:
         await asyncio.sleep(0)
         bucket = self._bucket(location.bucket)
         if bucket.versioned:
-            bucket.keys.setdefault(location.key, []).append(_Version(_new_version_id(), None))
+            bucket.keys.setdefault(location.key, []).append(
+                _Version(_new_version_id(), None, self._clock.now())
+            )
         else:
             bucket.keys.pop(location.key, None)
 
@@ -242,9 +263,12 @@ class MemoryObjectStore:
         now = self._clock.now().replace(microsecond=0)
         stored = StoredObject(new.location, len(body), etag, version_id, now, new.kms_key_id, metadata)
         older = bucket.keys.get(new.location.key, []) if bucket.versioned else []
-        bucket.keys[new.location.key] = [*older, _Version(version_id, stored, body, dict(new.tags))]
+        bucket.keys[new.location.key] = [*older, _Version(version_id, stored, now, body, dict(new.tags))]
         # S3's answer to a write says no time: ask `head`.
         return replace(stored, modified_at=None, metadata=dict(metadata))
+
+    def _age_of(self, stored_at: datetime) -> float:
+        return (self._clock.now() - stored_at).total_seconds()
 
     def _found(self, location: Location, version_id: str | None) -> tuple[StoredObject, bytes]:
         version = self._version(location, version_id)

@@ -10,13 +10,16 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
+from tidegate.adapters.memory.delivery_queue import MemoryDeliveryQueue
+from tidegate.adapters.memory.kept_uploads import MemoryKeptUploads
 from tidegate.adapters.memory.renames import MemoryRenames
+from tidegate.adapters.memory.suspects import MemorySuspects
 from tidegate.core import deliveries as delivery_states
 from tidegate.core import transfers as transfer_states
-from tidegate.core.deliveries import DISCARDABLE_STATUSES, Delivery, DeliveryStatus
+from tidegate.core.deliveries import Delivery
 from tidegate.core.errors import ChangedMeanwhile, IllegalTransition, NotFound
 from tidegate.core.ids import GatewayId, LogId
-from tidegate.core.objects import StoredObject
+from tidegate.core.objects import Location, StoredObject
 from tidegate.core.shards import shard_of
 from tidegate.core.transfers import (
     OPEN_STATUSES,
@@ -29,12 +32,13 @@ from tidegate.core.transfers import (
 )
 from tidegate.core.users import RefusedLogin
 from tidegate.ports.clock import Clock
-from tidegate.ports.transfer_log import DEFAULT_DAYS_BACK, OpenRecord, OpenWork, Story
+from tidegate.ports.transfer_log import DEFAULT_DAYS_BACK, OpenRecord, Story
 
 
-class MemoryTransferLog(MemoryRenames):
+class MemoryTransferLog(MemoryRenames, MemoryKeptUploads, MemorySuspects, MemoryDeliveryQueue):
     """
-    `TransferLog`, `DeliveryQueue`, `RenameLog` and `LoginAudit` for tests and local mode.
+    All six ports over records, for tests and local mode: `TransferLog`, `DeliveryQueue`, `RenameLog`,
+    `KeptUploadLog`, `SuspectLog` and `LoginAudit`.
 
     Safe from several tasks, not from several threads. Every call lets other tasks run once before
     it acts, as a network would, and then acts at once. Indexes are never late here.
@@ -55,6 +59,8 @@ class MemoryTransferLog(MemoryRenames):
         self._transfers: dict[LogId, TransferRecord] = {}
         self._deliveries: dict[tuple[LogId, str], Delivery] = {}
         self._logins: dict[str, RefusedLogin] = {}
+        self._kept_names: dict[tuple[str, Location], LogId] = {}
+        self._kept_until: dict[LogId, datetime] = {}
         self._pruned_at = clock.now()
 
     # --- TransferLog ------------------------------------------------------------------------
@@ -103,6 +109,7 @@ class MemoryTransferLog(MemoryRenames):
         changes = _described(content, stored) | {
             "delivery_targets": tuple(delivery.target for delivery in deliveries),
             "superseded": superseded,
+            "look_at": None,
         }
         self._move(record, TransferStatus.COMPLETED, at, changes)
         self._deliveries.update(new)
@@ -116,6 +123,7 @@ class MemoryTransferLog(MemoryRenames):
         error: str | None = None,
         content: Content | None = None,
         stored: StoredObject | None = None,
+        look_at: datetime | None = None,
     ) -> None:
         await self._turn()
         if status is TransferStatus.COMPLETED or status in OPEN_STATUSES:
@@ -123,6 +131,8 @@ class MemoryTransferLog(MemoryRenames):
         given: dict[str, Any] = {"error": error} if error is not None else {}
         if status in OWE_NOTHING:
             given["delivery_targets"] = ()
+        if status is TransferStatus.SUSPECT:
+            given["look_at"] = look_at
         self._move_or_repeat(owner, status, at, _described(content, stored) | given)
 
     async def story(self, log_id: LogId) -> Story:
@@ -158,90 +168,6 @@ class MemoryTransferLog(MemoryRenames):
         newest_first = sorted(matching, key=lambda record: (record.started_at, record.log_id), reverse=True)
         for record in islice(newest_first, query.limit):
             yield record
-
-    # --- DeliveryQueue ----------------------------------------------------------------------
-
-    async def due(self, shard: int, now: datetime, limit: int = 100) -> list[OpenWork]:
-        await self._turn()
-        rows = [
-            OpenWork(delivery.log_id, f"delivery#{delivery.target}", delivery.due_at)
-            for delivery in self._deliveries.values()
-            if shard_of(delivery.log_id) == shard and _is_due(delivery, now)
-        ]
-        return sorted(rows, key=lambda row: (row.due_at, row.log_id, row.item))[:limit]
-
-    async def claim(
-        self, log_id: LogId, target: str, claimant: GatewayId, now: datetime, lease_until: datetime
-    ) -> Delivery | None:
-        await self._turn()
-        delivery = self._deliveries.get((log_id, target))
-        if delivery is None or not _is_due(delivery, now):
-            return None
-        claimed = replace(
-            delivery,
-            attempts=delivery.attempts + 1,
-            due_at=lease_until,
-            lease_owner=claimant,
-            lease_fence=delivery.lease_fence + 1,
-        )
-        self._deliveries[log_id, target] = claimed
-        return claimed
-
-    async def renew(self, claimed: Delivery, lease_until: datetime) -> None:
-        await self._turn()
-        kept = self._leased(claimed)
-        self._deliveries[claimed.log_id, claimed.target] = replace(kept, due_at=lease_until)
-
-    async def settle(self, claimed: Delivery) -> None:
-        await self._turn()
-        kept = self._leased(claimed)
-        self._deliveries[claimed.log_id, claimed.target] = replace(
-            kept,
-            status=delivery_states.advance(kept.status, claimed.status),
-            error=claimed.error,
-            due_at=claimed.due_at,
-            timestamp=claimed.timestamp,
-            # The fence stays: the next claim must count on from it.
-            lease_owner=None,
-        )
-
-    async def dead(self, shard: int) -> list[OpenWork]:
-        await self._turn()
-        rows = [
-            OpenWork(delivery.log_id, f"delivery#{delivery.target}", delivery.due_at)
-            for delivery in self._deliveries.values()
-            if shard_of(delivery.log_id) == shard and delivery.status is DeliveryStatus.DEAD
-        ]
-        return sorted(rows, key=lambda row: (row.due_at, row.log_id, row.item))
-
-    async def deliveries_of(self, log_id: LogId) -> tuple[Delivery, ...]:
-        await self._turn()
-        targets = sorted(target for of, target in self._deliveries if of == log_id)
-        return tuple(self._deliveries[log_id, target] for target in targets)
-
-    async def replay(self, log_id: LogId, target: str, at: datetime) -> Delivery:
-        await self._turn()
-        delivery = self._deliveries.get((log_id, target))
-        if delivery is None or delivery.status is not DeliveryStatus.DEAD:
-            raise ChangedMeanwhile(f"delivery {target} of {log_id} is not DEAD")
-        replayed = replace(delivery, status=DeliveryStatus.PENDING, attempts=0, due_at=at, timestamp=at)
-        self._deliveries[log_id, target] = replayed
-        return replayed
-
-    async def discard(self, log_id: LogId, target: str, reason: str, at: datetime) -> Delivery:
-        await self._turn()
-        delivery = self._deliveries.get((log_id, target))
-        if (
-            delivery is None
-            or delivery.status not in DISCARDABLE_STATUSES
-            or (delivery.lease_owner is not None and delivery.due_at > at)
-        ):
-            raise ChangedMeanwhile(f"delivery {target} of {log_id} is not to be discarded")
-        discarded = replace(
-            delivery, status=DeliveryStatus.DISCARDED, error=reason, timestamp=at, lease_owner=None
-        )
-        self._deliveries[log_id, target] = discarded
-        return discarded
 
     # --- LoginAudit -------------------------------------------------------------------------
 
@@ -290,13 +216,6 @@ class MemoryTransferLog(MemoryRenames):
             if login.timestamp + self._login_retention < now:
                 del self._logins[login_id]
 
-    def _leased(self, claimed: Delivery) -> Delivery:
-        kept = self._deliveries.get((claimed.log_id, claimed.target))
-        lease = (claimed.lease_owner, claimed.lease_fence)
-        if kept is None or kept.lease_owner is None or (kept.lease_owner, kept.lease_fence) != lease:
-            raise ChangedMeanwhile(f"delivery {claimed.target} of {claimed.log_id} is not {lease}'s any more")
-        return kept
-
     def _owned(self, owner: Owner) -> TransferRecord:
         record = self._transfers.get(owner.log_id)
         if record is None or record.owner != owner:
@@ -340,7 +259,3 @@ def _matches(record: TransferRecord, query: TransferQuery, since: datetime | Non
         and (query.path_glob is None or fnmatchcase(record.path, query.path_glob))
         and record.direction in query.directions
     )
-
-
-def _is_due(delivery: Delivery, now: datetime) -> bool:
-    return delivery.status is DeliveryStatus.PENDING and delivery.due_at <= now

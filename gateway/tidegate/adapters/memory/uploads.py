@@ -21,6 +21,7 @@ class StoredPart:
 
     body: bytes
     receipt: PartReceipt
+    stored_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,13 @@ class OpenUpload:
     begun_at: datetime
     parts: dict[int, StoredPart] = field(default_factory=dict)
 
-    def take(self, number: int, body: Body, crc32: str) -> PartReceipt:
+    def take(self, number: int, body: Body, crc32: str, at: datetime) -> PartReceipt:
         """Keep the part in place of any of that number. Raises `StoreUnavailable` as S3 would refuse."""
         if not 1 <= number <= S3_MAX_PARTS:
             raise refused(self.new.location, f"{number} is no part number")
         kept = checked(self.new.location, body, crc32)
         receipt = PartReceipt(number, etag_of(kept), crc32)
-        self.parts[number] = StoredPart(kept, receipt)
+        self.parts[number] = StoredPart(kept, receipt, at)
         return receipt
 
     def assembled(
@@ -64,7 +65,7 @@ class OpenUpload:
             size, crc32 = size + len(body), zlib.crc32(body, crc32)
         if size != whole.size:
             raise refused(self.new.location, f"its parts have {size} bytes, not {whole.size}")
-        if as_s3_writes(crc32) != whole.crc32:
+        if whole.crc32 is not None and as_s3_writes(crc32) != whole.crc32:
             raise refused(self.new.location, "its parts do not come to the CRC32 of the whole")
 
 

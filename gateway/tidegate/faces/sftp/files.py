@@ -18,8 +18,10 @@ from tidegate.core.sessions import Session
 from tidegate.faces.sftp.answers import answered, answered_stream, as_sftp_error
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.limits import TOO_MANY_HANDLES, Visit
+from tidegate.faces.sftp.listings import Listing
 from tidegate.services.attributes import Attributes
 from tidegate.services.downloads import Download
+from tidegate.services.kinds import Kinds
 from tidegate.services.uploads import Upload
 
 
@@ -42,7 +44,10 @@ class Files(asyncssh.SFTPServer):
         self._context = context
         self._tree = tree
         self._browsing = context.browsing(tree, session)
-        self._attributes = Attributes(tree, self._browsing, context.store, context.uploads, context.behaviour)
+        self._attributes = Attributes(
+            tree, session, self._browsing, context.store, context.uploads, context.behaviour
+        )
+        self._kinds = Kinds(tree, context.store, one_kind=context.behaviour.one_kind)
         self._open: set[Upload | Download] = set()
 
     def leave(self) -> None:
@@ -63,7 +68,7 @@ class Files(asyncssh.SFTPServer):
     @answered("OPEN")
     async def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> object:  # noqa: ARG002 - S3 keeps none
         self._refuse_more_handles()
-        intent = intent_of(pflags)
+        intent = intent_of(pflags, resume=self._context.behaviour.resume)
         opened: Upload | Download
         if intent.is_write:
             opened = await self._open_for_writing(self._path(path), intent)
@@ -86,11 +91,12 @@ class Files(asyncssh.SFTPServer):
 
     async def _open_for_writing(self, path: str, intent: OpenIntent) -> Upload:
         location = self._tree.resolve(path).file_location()
-        if intent.must_exist:
+        await self._kinds.check_new_file(path)
+        if intent.must_exist and not intent.continues:
             await self._browsing.stat(path)
         if intent.must_be_new and await self._is_there(path):
             raise AlreadyExists(f"{path} exists, and the client wants a new file")
-        return await self._context.uploads.begin(self.session, path, location)
+        return await self._context.uploads.begin(self.session, path, location, intent)
 
     async def _is_there(self, path: str) -> bool:
         try:
@@ -157,13 +163,13 @@ class Files(asyncssh.SFTPServer):
     async def realpath(self, path: bytes) -> bytes:
         return self._path(path).encode()
 
-    def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:
-        # Called for OPENDIR itself; what is returned is asked by each READDIR.
+    def scandir(self, path: bytes) -> Listing:  # type: ignore[override]
+        # Called for OPENDIR itself; what is returned is asked by each READDIR, and by ours alone.
         try:
             self._refuse_more_handles()
         except TooManyHandles as error:
             raise as_sftp_error(error, "OPENDIR", self.session, (path,)) from None
-        return self._scan(path)
+        return Listing(self._scan(path))
 
     @answered_stream("READDIR")
     async def _scan(self, path: bytes) -> AsyncIterator[SFTPName]:
@@ -174,7 +180,9 @@ class Files(asyncssh.SFTPServer):
 
     @answered("MKDIR")
     async def mkdir(self, path: bytes, attrs: SFTPAttrs) -> None:  # noqa: ARG002 - S3 keeps none
-        await self._browsing.make_directory(self._path(path))
+        name = self._path(path)
+        await self._kinds.check_above(name)
+        await self._browsing.make_directory(name)
 
     @answered("RMDIR")
     async def rmdir(self, path: bytes) -> None:
@@ -182,15 +190,26 @@ class Files(asyncssh.SFTPServer):
 
     @answered("REMOVE")
     async def remove(self, path: bytes) -> None:
-        await self._browsing.remove(self._path(path))
+        name = self._path(path)
+        try:
+            await self._browsing.remove(name)
+        except NotFound:
+            location = self._tree.resolve(name).file_location()
+            if not await self._context.uploads.forget_kept(self.session, location):
+                raise
 
     @answered("RENAME")
     async def rename(self, oldpath: bytes, newpath: bytes) -> None:
-        await self._browsing.rename(self._path(oldpath), self._path(newpath), overwrite=False)
+        await self._rename(oldpath, newpath, overwrite=False)
 
     @answered("POSIX-RENAME")
     async def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
-        await self._browsing.rename(self._path(oldpath), self._path(newpath), overwrite=True)
+        await self._rename(oldpath, newpath, overwrite=True)
+
+    async def _rename(self, oldpath: bytes, newpath: bytes, *, overwrite: bool) -> None:
+        old, new = self._path(oldpath), self._path(newpath)
+        await self._kinds.check_above(new)
+        await self._browsing.rename(old, new, overwrite=overwrite)
 
     # --- extensions -----------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ from tidegate.core.sftp_requests import EXTENDED, PACKETS, Fields, packet_of, re
 from tidegate.faces.sftp.answers import as_sftp_error
 from tidegate.faces.sftp.files import Files
 from tidegate.faces.sftp.lanes import Lanes
+from tidegate.faces.sftp.listings import Listing
 from tidegate.services.uploads import Upload
 
 _log = structlog.get_logger("tidegate.sftp")
@@ -186,7 +187,17 @@ class Requests(SFTPServerHandler):
     def _send_status(self, pktid: int, told: asyncssh.SFTPError) -> None:
         self.send_packet(wire.FXP_STATUS, pktid, UInt32(pktid), told.encode(SFTP_VERSION))
 
-    # --- extended requests the library does not know, or answers otherwise -------------------
+    # --- requests the library does not know, or answers otherwise -----------------------------
+
+    async def _own_readdir(self, packet: SSHPacket) -> tuple[list[asyncssh.SFTPName], bool]:
+        listing: object = self._dir_handles.get(packet.get_string())
+        packet.check_end()
+        if not isinstance(listing, Listing):
+            raise asyncssh.SFTPInvalidHandle("Invalid file handle")
+        names = await listing.next()
+        if not names:
+            raise asyncssh.SFTPEOFError
+        return names, False  # whether these are the last is told by protocol version 6 alone
 
     async def _own_limits(self, packet: SSHPacket) -> SFTPLimits:
         packet.check_end()
@@ -215,6 +226,7 @@ def _check_file(name: bytes) -> Any:
 
 
 _OWN: dict[int | bytes, Any] = {
+    wire.FXP_READDIR: Requests._own_readdir,  # noqa: SLF001 - ours
     LIMITS: Requests._own_limits,  # noqa: SLF001 - ours
     **{name: _check_file(name) for name in _CHECKS},
 }

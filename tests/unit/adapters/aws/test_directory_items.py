@@ -18,7 +18,7 @@ from tidegate.adapters.aws.directory_items import (
 )
 from tidegate.core.errors import ChangedMeanwhile
 from tidegate.core.limits import KIB
-from tidegate.core.users import Home, HomeDirectoryType, Mapping, User
+from tidegate.core.users import Home, HomeDirectoryType, Mapping, MappingType, User
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 # DynamoDB Developer Guide, "Quotas": an item holds 400 KiB.
@@ -51,6 +51,10 @@ HOMES = {
     "just too large": logical(tuple(Mapping(f"/{n:03}", "x" * 973) for n in range(CHUNK_BYTES // 1001 + 1))),
     "many": logical(tuple(Mapping(f"/{n}", f"/landing/{n}") for n in range(2000))),
     "largest": logical(tuple(Mapping(f"/{n:04}" + "é" * 1019, "/" + "😀" * 1023) for n in range(2000))),
+    "many files": logical(tuple(Mapping(f"/{n}", f"/landing/{n}", MappingType.FILE) for n in range(2000))),
+    "largest files": logical(
+        tuple(Mapping(f"/{n:04}", "/" + "x" * 1023, MappingType.FILE) for n in range(2000))
+    ),
     "one huge": logical((Mapping("/a", "x"), Mapping("/b", "x" * CHUNK_BYTES), Mapping("/c", "x"))),
 }
 
@@ -79,6 +83,15 @@ def test_small_homes_need_no_chunks():
     assert counts["path"] == counts["chroot"] == counts["nearly too large"] == counts["many"] == 1
     assert counts["just too large"] == 3
     assert rows_of(HOMES["just too large"])[0]["HomeDirectoryMappings"] == []
+
+
+def test_a_mapping_without_a_type_is_a_directory():
+    """As in Transfer Family; so are those of rows written before there were types."""
+    row = rows_of(logical((Mapping("/in", "/landing/in"), Mapping("/a", "/landing/a", MappingType.FILE))))[0]
+    assert row["HomeDirectoryMappings"] == [
+        {"Entry": "/in", "Target": "/landing/in"},
+        {"Entry": "/a", "Target": "/landing/a", "Type": "FILE"},
+    ]
 
 
 def test_no_other_name_is_in_the_range():

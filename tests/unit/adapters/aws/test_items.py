@@ -114,11 +114,12 @@ def test_open_transfers_are_open_work(status):
 
 
 @pytest.mark.parametrize("status", DeliveryStatus)
-def test_pending_and_dead_deliveries_are_open_work(status):
-    """In the sparse index a PENDING delivery is where workers look, a DEAD one where only people do."""
+def test_what_is_not_done_of_deliveries_is_open_work(status):
+    """In the sparse index PENDING and HELD ones are where workers look, DEAD ones where only people do."""
     wire = items.wire(items.delivery_item(replace(DELIVERY, status=status)))
     shard = shard_of(DELIVERY.log_id)
-    expected = {DeliveryStatus.PENDING: f"OPEN#{shard}", DeliveryStatus.DEAD: f"DEAD#{shard}"}
+    waiting, dead = f"OPEN#{shard}", f"DEAD#{shard}"
+    expected = {DeliveryStatus.PENDING: waiting, DeliveryStatus.HELD: waiting, DeliveryStatus.DEAD: dead}
     assert items.plain(wire).get("OpenWork") == expected.get(status)
 
 

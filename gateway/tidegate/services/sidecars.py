@@ -1,0 +1,95 @@
+"""
+Finding and reading sidecars.
+
+Partners write them, so what is read of them is bounded: each by its size, and all of a gateway by the number
+that is read at the same time. Only a digest, or names, outlive the reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from tidegate.core.acceptance import beside, name_of
+from tidegate.core.errors import ChangedMeanwhile, NotFound
+from tidegate.core.limits import MIB
+from tidegate.core.objects import META_OUTCOME, ListedKey, Location, StoredObject
+from tidegate.core.sidecars import Found, Sidecar, SidecarKind, digest_for, named_in, read_text
+from tidegate.ports.objects import ObjectStore
+
+# What nobody writes by hand is not a sidecar; a manifest of so many bytes names some ten thousand files.
+MOST_BYTES = MIB
+# So many are read at once. Each takes up to 8 MiB: its bytes, its text and the lines of that.
+_AT_ONCE = 4
+# Of the manifests in a directory, the newest of those that are listed within so many pages.
+_MOST_PAGES = 10
+_MOST_MANIFESTS = 10
+# What a manifest names beyond these is found by the sweep, as each of them waits.
+_MOST_NAMES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecars:
+    """The sidecars of one store, for one gateway."""
+
+    store: ObjectStore
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    async def of(self, sidecar: Sidecar, file: Location) -> tuple[Found, StoredObject] | None:
+        """Return what is there for a file, and the object it is; None if there is nothing."""
+        try:
+            if sidecar.kind is SidecarKind.MANIFEST:
+                return await self._manifest(sidecar, file)
+            there = await self.store.head(_beside(file, sidecar.of(name_of(file.key))))
+            if there.metadata.get(META_OUTCOME) == "partial":
+                return None  # half a sidecar says nothing
+            if sidecar.kind is SidecarKind.PRESENCE:
+                return Found(name_of(there.location.key)), there
+            return await self._read(sidecar, there, file), there
+        except (NotFound, ChangedMeanwhile):
+            return None  # not there, or not there any more
+
+    async def files_of(self, sidecar: Sidecar, location: Location) -> list[Location]:
+        """Return where the files are that a sidecar speaks of, whether or not they have come."""
+        if sidecar.kind is not SidecarKind.MANIFEST:
+            return [_beside(location, name_of(location.key).removesuffix(sidecar.name))]
+        there = await self.store.head(location)
+        if there.size > MOST_BYTES:
+            return []
+        async with self._reading:
+            names = named_in(read_text(await self.store.read(there, 0, there.size)))[:_MOST_NAMES]
+        return [_beside(location, name) for name in names]
+
+    async def _manifest(self, sidecar: Sidecar, file: Location) -> tuple[Found, StoredObject] | None:
+        """Return the newest manifest that names the file."""
+        for listed in await self._manifests(sidecar, file):
+            there = await self.store.head(Location(file.bucket, listed.key))
+            found = await self._read(sidecar, there, file)
+            if found.digest:
+                return found, there
+        return None
+
+    async def _manifests(self, sidecar: Sidecar, file: Location) -> list[ListedKey]:
+        here = _beside(file, sidecar.fixed)
+        found: list[ListedKey] = []
+        token: str | None = None
+        for _ in range(_MOST_PAGES):
+            page = await self.store.list_page(here.bucket, here.key, token=token)
+            found += [each for each in page.keys if sidecar.is_name(name_of(each.key))]
+            token = page.next_token
+            if token is None:
+                break
+        return sorted(found, key=lambda each: each.modified_at, reverse=True)[:_MOST_MANIFESTS]
+
+    async def _read(self, sidecar: Sidecar, there: StoredObject, file: Location) -> Found:
+        name = name_of(there.location.key)
+        if there.size > MOST_BYTES:
+            return Found(name, problem="is too large to be one")
+        async with self._reading:
+            text = read_text(await self.store.read(there, 0, there.size))
+            digest = digest_for(sidecar.kind, name_of(file.key), text)
+        return Found(name, digest, problem=None if digest else "has no SHA-256 for it")
+
+
+def _beside(location: Location, name: str) -> Location:
+    return Location(location.bucket, beside(location.key, name))
