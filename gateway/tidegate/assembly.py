@@ -269,6 +269,7 @@ class Gateway:
             self.lease.is_fresh,
             self.kept,
             self.suspects,
+            self.held,
         )
 
     def _uploads(self, behaviour: Behaviour, landing: Landing) -> Uploads:

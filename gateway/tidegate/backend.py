@@ -21,6 +21,7 @@ from tidegate.core.objects import Storage
 from tidegate.core.routes import Route, Routes
 from tidegate.services.decisions import Decisions
 from tidegate.services.deliveries import DeliverySettings, DeliveryWorker
+from tidegate.services.held import Held
 from tidegate.services.host_keys import HostKeyRing
 from tidegate.services.kept_uploads import KeptUploads
 from tidegate.services.suspects import Suspects
@@ -143,7 +144,8 @@ def delivery_worker(
 
 def file_decisions(backend: Backend, targets: tuple[DeliveryTarget, ...]) -> Decisions:
     """Return who decides about files that are held back."""
-    return Decisions(backend.store, backend.log, backend.log, backend.clock, targets)
+    held = Held(backend.store, backend.log, backend.log, backend.clock)
+    return Decisions(backend.store, backend.log, backend.log, backend.clock, targets, held)
 
 
 def held_back(

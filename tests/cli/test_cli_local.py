@@ -114,6 +114,7 @@ def ends_well(running: Any, number: signal.Signals) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+@pytest.mark.lengthy
 def test_it_is_the_same_server_after_a_restart(start: Callable[..., Any]) -> None:
     """
     Host key, server id and demo key are those of the first start, whatever the umask of either.
@@ -232,6 +233,7 @@ def test_a_signal_while_it_starts_ends_it_well(start: Callable[..., Any]) -> Non
     ends_well(running, signal.SIGINT)
 
 
+@pytest.mark.lengthy
 async def test_a_second_ctrl_c_does_not_wait(start: Callable[..., Any]) -> None:
     """The first waits for an open upload, the second does not; the exit code is 0 all the same."""
     running = start().ready()

@@ -98,6 +98,7 @@ def test_the_endpoint_may_come_from_the_configuration(
     assert "are delivered to" not in running.out
 
 
+@pytest.mark.lengthy
 def test_commands_follow_the_names_of_the_configuration(
     start: Callable[..., Any], tidegate: Callable[..., Any], moto_url: str, tmp_path: Path
 ) -> None:

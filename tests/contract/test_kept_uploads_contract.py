@@ -9,19 +9,19 @@ import pytest
 
 from tidegate.core.errors import ChangedMeanwhile
 from tidegate.core.ids import GatewayId
-from tidegate.core.objects import Location
 from tidegate.core.sessions import Session
 from tidegate.core.shards import shard_of
 from tidegate.core.transfers import Content, TransferStatus
+from tidegate.ports.kept_uploads import Attempt, Name
 
 S = TransferStatus
 OTHER = GatewayId("gw-other")
 SESSION = Session("fedcba9876543210", "s-0123456789abcdef0", "acme", "198.51.100.9", "SSH-2.0-n", "SHA256:n")
-SIZE, HOUR = 24, timedelta(hours=1)
+SIZE, HOUR, FOUND = 24, timedelta(hours=1), 'v1 "etag"'
 
 
 async def keep(log, record, now, *, size=SIZE, owner=None):
-    await log.keep(record, owner or record.owner, size, "lost", at=now, until=now + HOUR)
+    await log.keep(record, owner or record.owner, size, "lost", at=now, until=now + HOUR, found=FOUND)
 
 
 @pytest.fixture
@@ -32,17 +32,18 @@ async def kept(log, started, now):
 
 
 async def at(log, record):
-    return await log.kept_at(record.server_id, record.location)
+    return await log.kept_at(Name.of(record))
 
 
 async def test_kept_is_found_by_its_name(log, kept):
-    """With what it was and how much of it there is; no other name, bucket or server leads to it."""
+    """With what it was and how much of it there is; no other user, name, bucket or server leads to it."""
     assert await at(log, kept) == kept
     assert (kept.status, kept.size, kept.error, kept.upload_id) == (S.KEPT, SIZE, "lost", "upload-1")
     for other in (
         replace(kept, object_key=kept.object_key + "x"),
         replace(kept, bucket="another"),
         replace(kept, server_id="s-11111111111111111"),
+        replace(kept, user_name="another"),
     ):
         assert await at(log, other) is None
 
@@ -156,4 +157,21 @@ async def test_long_names(log, transfer, now):
         record = transfer(object_key=key)
         await log.start(record)
         await keep(log, record, now)
-        assert (await log.kept_at(record.server_id, Location(record.bucket, key))).log_id == record.log_id
+        assert (await at(log, record)).log_id == record.log_id
+
+
+async def test_attempts_are_remembered(log, kept, transfer, now):
+    """The last one, kept or not, with what was there; also when its record has ended or is continued."""
+    assert await log.last_attempt(Name.of(kept)) == Attempt(kept.log_id, FOUND)
+    await log.continue_kept(kept, SESSION, OTHER, now)
+    assert await log.last_attempt(Name.of(kept)) == Attempt(kept.log_id, FOUND)
+    second = transfer(object_key=kept.object_key, bucket=kept.bucket)
+    for found in (' "unversioned"', 'v2 "other"'):
+        await log.note_attempt(second, found, now)
+        assert await log.last_attempt(Name.of(kept)) == Attempt(second.log_id, found)
+    assert await at(log, kept) is None
+
+
+async def test_no_attempt(log, started):
+    """Of a name that nobody failed at nothing is remembered."""
+    assert await log.last_attempt(Name.of(started)) is None

@@ -356,6 +356,18 @@ class TestVersions:
         assert [v.version_id for v in await store.versions(stored.location)] == [stored.version_id]
         assert await store.versions(Location(bucket, "ke")) == []
 
+    async def test_only_the_newest(self, store, put, bucket):
+        """Of many versions, with markers and keys that begin the same, only so many as were asked for."""
+        await put(bucket, "key.old")
+        stored = [await put(bucket, "key", b"%d" % n) for n in range(5)]
+        here = stored[0].location
+        names = [each.version_id for each in reversed(stored)]
+        assert [each.version_id for each in await store.versions(here, limit=2)] == names[:2]
+        assert [each.version_id for each in await store.versions(here, limit=1000)] == names
+        await store.delete(here)
+        (marker,) = await store.versions(here, limit=1)
+        assert (marker.is_latest, marker.is_delete_marker) == (True, True)
+
     async def test_without_versioning(self, store, put, unversioned_bucket):
         """Where no versions are kept there is one row, named as put and head name it."""
         await put(unversioned_bucket, "key", b"1")

@@ -546,14 +546,16 @@ def listed(*versions: tuple[str, int]) -> bytes:
     [
         ({"back_to": "v4"}, ["v6", "v5", "v4", "v3"]),
         ({"since": datetime(2026, 1, 4, tzinfo=UTC)}, ["v6", "v5", "v4"]),
+        ({"limit": 3}, ["v6", "v5", "v4"]),
     ],
-    ids=["back_to", "since"],
+    ids=["back_to", "since", "limit"],
 )
 async def test_versions_no_further_than_asked(wire, store, asked, found):
     """A partner may write one name a million times: only what can be asked for is listed."""
     wire.say(listed(("v6", 6), ("v5", 5)), listed(("v4", 4), ("v3", 3)), listed(("v2", 2), ("v1", 1)))
     assert [each.version_id for each in await store.versions(KEY, **asked)] == found
     assert len(wire.received) == 2
+    assert ("max-keys=3" in wire.received[0].line) is ("limit" in asked)
 
 
 async def test_tags_are_encoded_without_a_plus(wire, store):

@@ -78,6 +78,11 @@ class TestWaiting:
                 records.append(await hold_back(look_at=due, log_id=log_id))
         found = await log.waiting(5, now, 2)
         assert [row.log_id for row in found] == [records[2].log_id, records[1].log_id]
+        rest = await log.waiting(5, now, 2, found[-1])
+        assert [row.log_id for row in rest] == [records[0].log_id]
+        await log.hold_back(records[1], "waits", now + LATER)
+        assert await log.waiting(5, now, 2, found[-1]) == rest, "though that row is not there any more"
+        assert await log.waiting(5, now, 2, rest[-1]) == []
 
 
 class TestHoldBack:

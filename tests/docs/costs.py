@@ -61,6 +61,7 @@ CALLS = (
     Call("dynamodb.PutItem transfers", "STARTED", 1, 1),
     Call("dynamodb.UpdateItem transfers", "large: upload id, FINISHING; the delivery: claimed, done", 2, 4),
     Call("dynamodb.TransactWriteItems transfers", "COMPLETED, and what it owes", 1, 1),
+    Call("dynamodb.Query transfers", "was an upload of that name cut off?", 1, 1, price=READ_PRICE),
     Call("dynamodb.Query open-work", "what is due? asked of each shard", SHARDS, SHARDS),
 )
 # A connection that logs in with its first key.

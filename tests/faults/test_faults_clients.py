@@ -167,6 +167,7 @@ async def test_the_connection_is_reset(house: House, gateway: Gateway) -> None:
     assert kept == (5 if gateway.preset == "partner-safe" else 6) * MIB
 
 
+@pytest.mark.lengthy
 async def test_a_connection_falls_silent(house: House, partner_safe: Gateway) -> None:
     """Half open, it is waited for and publishes nothing; when the gateway stops, the upload is dropped."""
     path = "/silent.bin"
@@ -209,6 +210,7 @@ async def test_close_after_a_failed_write(house: House, gateway: Gateway) -> Non
     await asyncio.to_thread(house.check)
 
 
+@pytest.mark.lengthy
 async def test_client_and_gateway_are_killed_together(house: House, transfer_family: Gateway) -> None:
     """Nobody is left to tell or to ask: the sweep ends it, and publishes nothing that was not asked for."""
     path = "/together.bin"

@@ -73,6 +73,7 @@ async def test_the_older_version_is_copied_last(house: House, takes_effect: str)
     assert states(house, path) == ["SUPERSEDED", "DELIVERED"]
 
 
+@pytest.mark.lengthy
 async def test_a_worker_frozen_between_copy_and_settling(house: House) -> None:
     """A worker that sleeps through its lease settles nothing that another has settled."""
     first, second = await asyncio.to_thread(house.living, 2)
@@ -149,6 +150,7 @@ async def test_the_client_replaces_what_is_not_delivered_yet(house: House) -> No
     assert delivered(house, "/replaced.csv") == b"version 2"
 
 
+@pytest.mark.lengthy
 async def test_a_lost_answer_to_a_copy(house: House) -> None:
     """A copy whose answer was lost is copied again, and settled once."""
     [gateway] = await asyncio.to_thread(house.living, 1)

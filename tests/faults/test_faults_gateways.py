@@ -66,6 +66,7 @@ async def test_thawed_after_it_was_swept(house: House, step: str, body: bytes, e
 # --- sweeping at once, and dying of it ------------------------------------------------------
 
 
+@pytest.mark.lengthy
 async def test_two_sweepers_at_once(house: House) -> None:
     """Both find the same records at the same moment; each record ends exactly once."""
     first, second = await asyncio.to_thread(house.living, 2)
@@ -131,7 +132,7 @@ async def test_restarted_on_the_same_state_directory(house: House) -> None:
     await left_open(house, victim, "upload_part.after", "/restarted.csv", LARGE)
     before = house.uploads("/restarted.csv")[0]["GatewayId"]
     again = await asyncio.to_thread(lambda: house.gateway(again=victim))
-    await is_true(lambda: statuses(house, "/restarted.csv") == ["KEPT"], "the new process swept it")
+    await is_true(lambda: statuses(house, "/restarted.csv") == ["ABANDONED"], "the new process swept it")
     assert house.uploads("/restarted.csv")[0]["GatewayId"] != before
     for other in house.gateways:
         if other.process.poll() is None:

@@ -277,6 +277,7 @@ def test_no_process_and_no_file_is_left_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.lengthy
 def test_a_gateway_ends_with_a_run_that_was_killed(tmp_path: Path) -> None:
     """A run that is killed stops nothing by itself; no gateway may be left on the machine."""
     script = [sys.executable, "-c", START + "sys.stdin.read()"]

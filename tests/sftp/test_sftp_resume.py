@@ -90,6 +90,35 @@ async def test_openssh_goes_on(
     await asyncio.to_thread(file.is_whole, log_id)
 
 
+@pytest.mark.client("sftp")
+@pytest.mark.parametrize("cut_after", [2 * MIB, 11 * MIB], ids=["of which nothing is kept", "kept"])
+async def test_going_on_where_another_file_is_there(
+    partner_safe: LocalGateway,
+    openssh: Callable[..., OpenSsh],
+    report: Callable[[bytes], Report],
+    cut_after: int,
+) -> None:
+    """A replacement breaks off: `reput` would add its end to the old file, and is refused; `put` sends it."""
+    client, file = openssh(partner_safe), report(content_of(20 * MIB))
+    local, old = client.folder / "report.bin", content_of(6 * MIB)
+    local.write_bytes(old)
+    assert (await run(client, "put report.bin")).returncode == 0
+    local.write_bytes(file.content)
+    async with Cut(partner_safe.sftp_port, cut_after) as wire:
+        client.port = wire.port
+        assert (await run(client, "put report.bin")).returncode != 0
+    client.port = partner_safe.sftp_port
+    ended = "KEPT" if cut_after > PART else "ABANDONED"
+    await asyncio.to_thread(partner_safe.wait_for_transfer, "report.bin", status=ended)
+    done = await run(client, "reput report.bin")
+    assert done.returncode != 0
+    assert "close remote" in done.stderr
+    assert file.stored.content("acme/report.bin") == old
+    assert (await run(client, "put report.bin")).returncode == 0
+    await asyncio.to_thread(file.is_whole)
+
+
+@pytest.mark.lengthy
 @pytest.mark.client("lftp")
 async def test_lftp_goes_on(
     partner_safe: LocalGateway,

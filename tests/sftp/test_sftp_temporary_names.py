@@ -231,6 +231,7 @@ def impatient_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local
         yield server
 
 
+@pytest.mark.lengthy
 async def test_names_and_time_are_settings(
     impatient_server: LocalGateway, packets: Callable[..., Any], stored: type[Stored]
 ) -> None:

@@ -19,6 +19,8 @@ from tidegate.core.transfers import Content
 # How often a file that waits is looked at: after a tenth of the time it has waited, within these.
 _SOONEST = timedelta(seconds=10)
 _LATEST = timedelta(hours=1)
+# For so long, if another file has its name by now: a sidecar that comes is seldom for the older one.
+SUPERSEDED_DAYS = 7
 
 
 class Duplicates(StrEnum):
@@ -87,7 +89,8 @@ class Verdict:
 
     Args:
         reasons: Which rules are not met, in words; none if all are.
-        waits: Whether a sidecar that comes, or is mended, may still have them all met.
+        waits: Whether they may still be met: by a sidecar that comes, or is mended; by an answer that could
+            not be had.
     """
 
     reasons: tuple[str, ...] = ()
@@ -113,6 +116,11 @@ def judged(rules: Rules, facts: Facts) -> Verdict:
 def next_look(since: datetime, now: datetime) -> datetime:
     """Return when a file that has waited `since` is looked at next: soon at first, then hourly."""
     return now + min(max((now - since) / 10, _SOONEST), _LATEST)
+
+
+def is_given_up(since: datetime, now: datetime) -> bool:
+    """Tell whether a file that has waited `since`, and is current no more, is looked at no longer."""
+    return now - since >= timedelta(days=SUPERSEDED_DAYS)
 
 
 def name_of(path: str) -> str:

@@ -187,6 +187,12 @@ class ChangedMeanwhile(GatewayError):
     text = "Changed by another client"
 
 
+class SendWhole(GatewayError):
+    """An upload was to replace the file that is added to, and did not arrive whole."""
+
+    text = "The last upload did not arrive whole: send the file again from its beginning"
+
+
 class IllegalTransition(GatewayError):
     """A record was asked to move where its state table has no arrow."""
 

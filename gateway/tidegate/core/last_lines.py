@@ -5,6 +5,7 @@ Many formats end in a control record, and a file without it was cut off. The tex
 pattern an administrator's. Python's matcher tries one way after another and cannot be stopped, so a careless
 pattern could stop the gateway. Hence both are bounded: the line by its length, and the pattern by the
 number of ways in which it could match a line of that length, which is counted before it is ever used.
+Another thread would be no help: the matcher lets no other run until it has ended.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from typing import Any
 # So much is looked at from the end of a file: empty lines may follow the last one.
 TAIL_BYTES = 8 * 1024
 MOST_CHARACTERS = 400
-# Three repetitions of anything are just within it. As many ways are tried within some seconds at worst, and
-# in practice within milliseconds. Source: measured, CPython 3.11, November 2026.
-MOST_WAYS = 401**3
+# Two repetitions of anything are well within it, three are not. As many ways are tried within a fifth of a
+# second at worst, and in practice within milliseconds. Source: measured, CPython 3.11, November 2026.
+MOST_WAYS = 401**3 // 10
 
 _BLANK = " \t\x1a\0"  # Ctrl-Z ends texts of DOS, and records of fixed length are filled up
 _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
@@ -97,10 +98,18 @@ def _ways(parsed: Any) -> int:
 def _ways_of(kind: Any, value: Any) -> int:
     if kind in _REPEATS:
         least, most, inner = value
-        return _repeated(_ways(inner), int(least), min(int(most), MOST_CHARACTERS))
+        ways = _repeated(_ways(inner), int(least), min(int(most), MOST_CHARACTERS))
+        return ways * _rounds_of_nothing(int(least), inner)
     if kind not in _ALTERNATIVES:
         return 1
-    return sum(_ways(each) for each in _ALTERNATIVES[kind](value) if each is not None)
+    rounds = _rounds_of_nothing(int(value[0]), value[2]) if kind is _constants.POSSESSIVE_REPEAT else 1
+    return rounds * sum(_ways(each) for each in _ALTERNATIVES[kind](value) if each is not None)
+
+
+def _rounds_of_nothing(least: int, inner: Any) -> int:
+    """Return how often it is gone round at least, where the end of the line stops nobody."""
+    narrowest, _ = inner.getwidth()
+    return 1 if narrowest else max(least, 1)
 
 
 def _repeated(ways: int, least: int, most: int) -> int:

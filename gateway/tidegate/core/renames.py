@@ -170,18 +170,28 @@ def _kept(stored: StoredObject) -> dict[str, str]:
     return {name: value for name, value in stored.metadata.items() if name not in ours}
 
 
-def followed(renames: tuple[Rename, ...], source: Location) -> Rename | None:
+def led_on(renames: tuple[Rename, ...], source: Location) -> tuple[Rename, ...]:
     """
-    Return the last of the DONE renames that lead on from `source`, one after another.
+    Return the DONE renames that lead on from `source`, one after another.
 
     Where one name leads two ways, the older rename goes first. That alone trusts the gateways' clocks.
     """
     left = sorted((r for r in renames if r.status is RenameStatus.DONE), key=lambda r: r.rename_id)
-    last: Rename | None = None
+    way: list[Rename] = []
     while True:
-        here = last.target if last else source
+        here = way[-1].target if way else source
         following = next((rename for rename in left if rename.source == here), None)
         if following is None:
-            return last
+            return tuple(way)
         left.remove(following)
-        last = following
+        way.append(following)
+
+
+def followed(renames: tuple[Rename, ...], source: Location) -> Rename | None:
+    """Return the last of the renames that lead on from `source`; None: none does."""
+    return next(reversed(led_on(renames, source)), None)
+
+
+def all_hold(way: tuple[Rename, ...]) -> bool:
+    """Tell whether what is HELD stays so all along: what one of these releases, none after it holds again."""
+    return all(each.holds for each in way)

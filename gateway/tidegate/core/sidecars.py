@@ -15,20 +15,15 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 MANIFEST = "manifest"
-# A digest of these is read; every other suffix means that the file need only be there.
+# A digest of these is read, in capitals, too; every other suffix means that the file need only be there.
 DIGEST_SUFFIXES = (".sha256", ".sha256sum")
-# Whoever sends these means them to be compared, and they are not.
-OTHER_DIGESTS = (
-    ".md5",
-    ".md5sum",
-    ".sha1",
-    ".sha1sum",
-    ".sha224",
-    ".sha384",
-    ".sha512",
-    ".sha512sum",
-    ".crc32",
-)
+# Whoever has one of these in a suffix means the file to be compared.
+_OF_DIGESTS = ("sha", "md5", "digest", "hash", "crc", "checksum", "cksum")
+# Data are seldom called so.
+_OF_MANIFESTS = ("manifest", "sha256", "sums")
+_LEAST_FIXED = 2
+# Longer lines name nothing: S3's longest key is a quarter of that. Nor is a match long that nothing can stop.
+_LONGEST_LINE = 4 * 1024
 
 _BARE = re.compile(r"\\?([0-9a-fA-F]{64})")
 _NAMED = re.compile(r"\\?([0-9a-fA-F]{64})(?: [ *]|[ \t]+)(\S.*)")
@@ -57,7 +52,7 @@ class Sidecar:
     @classmethod
     def with_suffix(cls, suffix: str) -> Sidecar:
         """Return the sidecar whose name is that of its file and `suffix`."""
-        is_digest = suffix in DIGEST_SUFFIXES
+        is_digest = suffix.lower() in DIGEST_SUFFIXES
         return cls(SidecarKind.DIGEST if is_digest else SidecarKind.PRESENCE, suffix)
 
     def is_name(self, name: str) -> bool:
@@ -93,6 +88,27 @@ class Found:
     doubt: str | None = None
 
 
+def would_not_be_compared(suffix: str) -> bool:
+    """Tell whether a suffix promises a digest, and is none of those that are read."""
+    known = suffix.lower() in DIGEST_SUFFIXES
+    return not known and any(word in suffix.lower() for word in _OF_DIGESTS)
+
+
+def tells_from_data(pattern: str) -> bool:
+    """
+    Tell whether a pattern of manifests has a part that data need not have.
+
+    That is two characters or more before the first wildcard, one of them a letter or a digit; or after the
+    last one `manifest`, `sha256` or `sums`. A suffix such as `.csv` is that of data, too.
+    """
+    first, *rest = re.split(r"[*?]", pattern)
+    if not rest:
+        return True
+    if len(first) >= _LEAST_FIXED and any(map(str.isalnum, first)):
+        return True
+    return any(word in rest[-1].lower() for word in _OF_MANIFESTS)
+
+
 def read_text(body: bytes) -> str:
     """Return the text of a sidecar: UTF-8, without the mark that some programs put first."""
     return body.decode("utf-8", "replace").removeprefix("\ufeff")
@@ -104,7 +120,9 @@ def digests_in(text: str) -> Iterator[tuple[str | None, str]]:
 
     Forms: `HASH`, `HASH  NAME`, `HASH *NAME`, `SHA256 (NAME) = HASH`. Other lines are passed over.
     """
-    for line in map(str.strip, re.split(r"[\r\n]+", text)):
+    for line in (found[0].strip() for found in re.finditer(r"[^\r\n]+", text)):
+        if len(line) > _LONGEST_LINE:
+            continue
         if bare := _BARE.fullmatch(line):
             yield None, bare[1].lower()
         elif named := _NAMED.fullmatch(line):
@@ -126,9 +144,9 @@ def digest_for(kind: SidecarKind, name: str, text: str) -> str | None:
     return {each: digest for each, digest in found if each is not None}.get(name)
 
 
-def named_in(text: str) -> list[str]:
-    """Return the names of the files that a manifest speaks of, each once, in its order."""
-    return list(dict.fromkeys(name for name, _ in digests_in(text) if name))
+def digests_by_name(text: str) -> dict[str, str]:
+    """Return the files that a manifest speaks of, each once, in its order; of several digests the last."""
+    return {name: digest for name, digest in digests_in(text) if name}
 
 
 def _last(name: str) -> str:

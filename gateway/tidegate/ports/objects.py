@@ -35,8 +35,19 @@ NOTHING = "*"
 class ObjectWriter(Protocol):
     """Writes whole objects, in one call or by multipart upload."""
 
-    async def put(self, new: NewObject, body: Body, crc32: str) -> StoredObject:
-        """Store the object in one call. The store checks `crc32` (base64, big-endian). Atomic."""
+    async def put(
+        self, new: NewObject, body: Body, crc32: str, *, replacing: str | None = None
+    ) -> StoredObject:
+        """
+        Store the object in one call. The store checks `crc32` (base64, big-endian). Atomic.
+
+        Args:
+            replacing: As `copy` has it.
+
+        Raises:
+            ChangedMeanwhile: What is there is not as `replacing` says; or it is what this very call stored,
+                and its answer was lost.
+        """
         ...
 
     async def create_multipart(self, new: NewObject) -> UploadId:
@@ -78,13 +89,19 @@ class ObjectWriter(Protocol):
         upload_id: UploadId,
         receipts: Sequence[PartReceipt],
         whole: WholeObject,
+        *,
+        replacing: str | None = None,
     ) -> StoredObject:
         """
         Make the object of its parts, in the order of `receipts`. Atomic; may take minutes.
 
         The store refuses parts that do not come to `whole`, unless it was made for endpoints that cannot.
 
+        Args:
+            replacing: As `copy` has it.
+
         Raises:
+            ChangedMeanwhile: As `put`.
             NotFound: The upload id is unknown. It may have been completed by a call whose answer
                 was lost: decide by `versions` and `head`.
         """
@@ -118,13 +135,21 @@ class ObjectReader(Protocol):
         ...
 
     async def versions(
-        self, location: Location, *, back_to: str | None = None, since: datetime | None = None
+        self,
+        location: Location,
+        *,
+        back_to: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
     ) -> list[ObjectVersion]:
         """
         Return the versions of exactly this key, newest first, delete markers included.
 
         A key may have any number of them. So what is older than the version `back_to`, and what was stored
         before `since` by the store's clock, may be left out.
+
+        Args:
+            limit: Only so many of the newest (1 to 1000), in one call.
         """
         ...
 

@@ -19,8 +19,16 @@ from tidegate.ports.transfer_log import OpenWork
 class SuspectLog(Protocol):
     """Nobody owns a SUSPECT record: its state is the condition, and of two that decide at once one does."""
 
-    async def waiting(self, shard: int, now: datetime, limit: int = 100) -> list[OpenWork]:
-        """Return rows of one shard (0 to 15) that wait and are due. By index: may be late, may be stale."""
+    async def waiting(
+        self, shard: int, now: datetime, limit: int = 100, after: OpenWork | None = None
+    ) -> list[OpenWork]:
+        """
+        Return rows of one shard (0 to 15) that wait and are due. By index: may be late, may be stale.
+
+        Args:
+            limit: The first so many, those that are due longest first.
+            after: A row of an earlier answer, there still or not: only those that come after it.
+        """
         ...
 
     async def hold_back(self, suspect: TransferRecord, error: str, due_at: datetime | None) -> None:

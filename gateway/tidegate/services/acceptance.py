@@ -30,8 +30,10 @@ from tidegate.ports.transfer_log import TransferLog
 from tidegate.services.sidecars import Sidecars
 from tidegate.services.versions import is_overtaken
 
-# Versions of the name, and records of the partner, that a file is compared with.
+# Versions of the name, and records of the partner, that a file is compared with; and how many versions are
+# listed to find those that came before one. A name may have any number.
 _MOST_VERSIONS = 5
+_MOST_LISTED = 100
 _MOST_RECORDS = 1000
 
 _WHOLE = frozenset({TransferStatus.COMPLETED, TransferStatus.SUSPECT})
@@ -96,7 +98,8 @@ class Judge:
         """
         Judge the stored version.
 
-        What cannot be learnt although S3 and the log answer is held against the file.
+        What cannot be learnt although S3 and the log answer is held against the file, which waits: a refusal
+        may be that of a policy that is wrong for a minute.
 
         Raises:
             StoreUnavailable: They did not answer: judge again later.
@@ -106,7 +109,7 @@ class Judge:
         except StoreUnavailable:
             raise
         except GatewayError as error:
-            return Verdict((f"it could not be judged: {error}",))
+            return Verdict((f"it could not be judged: {error}",), waits=True)
 
     def recorded(self, verdict: Verdict) -> None:
         """Say that what the verdict makes of the file is on record: others may wait for that."""
@@ -183,7 +186,7 @@ class Judge:
 
     async def _earlier(self, stored: StoredObject | None) -> list[ObjectVersion]:
         """Return the versions of the name before this one, newest first; without it, all there are."""
-        versions = await self._store.versions(self._file.location)
+        versions = await self._store.versions(self._file.location, limit=_MOST_LISTED)
         return [each for each in _before(versions, stored) if not each.is_delete_marker]
 
     async def _record_of(self, earlier: StoredObject) -> TransferRecord | None:

@@ -132,7 +132,9 @@ class Attributes:
 
     async def _entry(self, name: str, found: Upload | StoredObject | Kept) -> Entry:
         if isinstance(found, Upload):
-            return Entry(name, False, found.received_bytes, found.modified_at)
+            left = name and found.is_left_by(self._session)
+            size = found.continuable_bytes if left else found.received_bytes
+            return Entry(name, False, size, found.modified_at)
         if isinstance(found, Kept):
             return Entry(name, False, found.size, found.record.timestamp)
         keeps = self._behaviour.setstat == "accept"

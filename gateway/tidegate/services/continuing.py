@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tidegate.core.errors import ChangedMeanwhile, NotFound, OutOfOrderWrite
+from tidegate.core.errors import OutOfOrderWrite, SendWhole
 from tidegate.core.ids import UploadId
 from tidegate.core.limits import S3_MIN_PART_BYTES
 from tidegate.core.objects import KeptPart, Location, StoredObject
@@ -47,17 +47,19 @@ class Earlier(Protocol):
         """Keep nothing of it in what is written now."""
         ...
 
-    async def check(self) -> None:
-        """Raise `ChangedMeanwhile` if the file is not the one any more whose bytes were kept."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class EarlierObject:
-    """A file that is there: its bytes are copied, so it stays what it is until the upload has ended."""
+    """
+    A file that is there: its bytes are copied, so it stays what it is until the upload has ended.
+
+    Args:
+        was_to_be_replaced: Its partner's last upload was to replace it, and came to nothing.
+    """
 
     store: ObjectStore
     stored: StoredObject
+    was_to_be_replaced: bool = False
 
     @property
     def size(self) -> int:
@@ -68,6 +70,12 @@ class EarlierObject:
         return True
 
     async def keep(self, count: int, sender: PartSender) -> bytes:
+        sender.adds_to = self.stored
+        if self.was_to_be_replaced:
+            # What the client sends now may be the end of the file that was to come in place of this one.
+            raise SendWhole(
+                f"{self.stored.location} is from before the last upload, which did not arrive whole"
+            )
         if count < S3_MIN_PART_BYTES:  # too small for a part of its own
             return await self.store.read(self.stored, 0, count)
         await sender.copy(self.stored, count)
@@ -75,17 +83,6 @@ class EarlierObject:
 
     async def leave(self) -> None:
         return None
-
-    async def check(self) -> None:
-        try:
-            current = await self.store.head(self.stored.location)
-        except NotFound:
-            current = None
-        if current is None or (current.version_id, current.etag) != (
-            self.stored.version_id,
-            self.stored.etag,
-        ):
-            raise ChangedMeanwhile(f"{self.stored.location} was replaced while it was added to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +117,12 @@ class EarlierParts:
     async def leave(self) -> None:
         await self.store.abort_multipart(self.location, self.upload_id)
 
-    async def check(self) -> None:
-        return None
-
 
 class Beginning:
     """Where the bytes of an upload begin. Open until the client has shown what it wants to keep."""
 
     def __init__(self, earlier: Earlier | None = None, *, appends: bool = False) -> None:
         self._earlier = earlier
-        self._kept: Earlier | None = None
         self._appends = appends and earlier is not None
         self._shift = 0
 
@@ -142,12 +135,15 @@ class Beginning:
         """Return where in the file a WRITE at this offset goes."""
         return offset + self._shift
 
-    def wanted(self, offset: int) -> int:
+    def wanted(self, offset: int, window_bytes: int) -> int:
         """
         Return how many bytes a first WRITE at this offset keeps.
 
+        Args:
+            window_bytes: How far ahead of the next byte a write may be.
+
         Raises:
-            OutOfOrderWrite: It begins behind the end of what is there.
+            OutOfOrderWrite: It leaves a gap; or it is to be appended, and speaks of another file.
         """
         assert self._earlier is not None
         size = self._earlier.size
@@ -157,9 +153,9 @@ class Beginning:
                 raise OutOfOrderWrite(f"append at {offset}, and the file has {size} bytes")
             self._shift = size - offset
             return size
-        if offset > size:
+        if offset > size + window_bytes:
             raise OutOfOrderWrite(f"write at {offset} leaves a gap: the file has {size} bytes")
-        return offset
+        return min(offset, size)
 
     async def settle(self, count: int, sender: PartSender) -> bytes:
         """Keep so many bytes, and return those of them that are not sent as parts."""
@@ -167,13 +163,7 @@ class Beginning:
         assert earlier is not None
         if count:
             kept = await earlier.keep(count, sender)
-            self._kept = earlier
         else:
             await earlier.leave()
         self._earlier = None
         return kept
-
-    async def check(self) -> None:
-        """Raise `ChangedMeanwhile` if what was kept is not what the name has any more."""
-        if self._kept is not None:
-            await self._kept.check()

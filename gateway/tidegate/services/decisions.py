@@ -17,12 +17,13 @@ from tidegate.core.errors import ChangedMeanwhile, IllegalTransition, InvalidSet
 from tidegate.core.holding import owed_by
 from tidegate.core.ids import LogId
 from tidegate.core.objects import StoredObject
-from tidegate.core.renames import followed
+from tidegate.core.renames import all_hold, led_on
 from tidegate.core.transfers import Decision, TransferRecord, TransferStatus
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.suspects import SuspectLog
 from tidegate.ports.transfer_log import Story, TransferLog
+from tidegate.services.held import Held
 from tidegate.services.versions import find_copy_of_rename, is_overtaken
 
 _log = structlog.get_logger("tidegate.suspects")
@@ -54,6 +55,7 @@ class Decisions:
     suspects: SuspectLog
     clock: Clock
     targets: tuple[DeliveryTarget, ...]
+    held: Held | None = None
 
     async def place(self, story: Story) -> Placed:
         """
@@ -64,12 +66,13 @@ class Decisions:
             ChangedMeanwhile: Another object is there, where there are no versions.
         """
         record = story.transfer
-        rename = followed(story.renames, record.location)
-        if rename is not None:
+        way = led_on(story.renames, record.location)
+        if way:
+            rename = way[-1]
             copy = await find_copy_of_rename(self.store, rename)
             if copy is None:
                 raise NotFound(f"{rename.target} is not what {record.log_id} was renamed to")
-            hold = record.hold_seconds if rename.holds else None
+            hold = record.hold_seconds if all_hold(way) else None
             overtaken = await is_overtaken(self.store, copy)
             return Placed(rename.user_name, rename.new_path, copy, overtaken, hold)
         stored = await self.store.head(record.location, record.version_id)
@@ -88,7 +91,7 @@ class Decisions:
             IllegalTransition: It is neither held back nor was released.
             NotFound: There is no such record, or its version is gone.
             InvalidSettings: It owes a copy to a target that is not configured.
-            ChangedMeanwhile: Somebody else has discarded it at the same time.
+            ChangedMeanwhile: Somebody else has discarded it, or its partner renamed it, at the same time.
         """
         return await self._decided(log_id, TransferStatus.COMPLETED, by, why)
 
@@ -101,11 +104,25 @@ class Decisions:
         return await self._decided(log_id, TransferStatus.FAILED, by, why)
 
     async def accept(self, story: Story, placed: Placed, decision: Decision) -> None:
-        """Write a release. Raises `ChangedMeanwhile` and `InvalidSettings` as `release`."""
+        """
+        Write a release.
+
+        A rename in the very moment of the write is not seen: what is owed at once is owed under the name
+        before, as of a file that was released first. What is HELD follows it.
+
+        Raises:
+            ChangedMeanwhile: As `release`; or it was renamed since it was placed: place it again.
+            InvalidSettings: As `release`.
+        """
         record = story.transfer
+        if (await self.log.story(record.log_id)).renames != story.renames:
+            raise ChangedMeanwhile(f"{record.log_id} was renamed meanwhile", hint="try again")
         owing = replace(record, hold_seconds=placed.hold_seconds)
         deliveries = owed_by(owing, placed.stored, self._targets_of(record), decision.at)
         await self.suspects.release(record, deliveries, decision, superseded=placed.is_superseded)
+        if self.held is not None and placed.hold_seconds is not None:
+            # It may have been renamed in this moment, by a gateway that found nothing HELD.
+            await self.held.catch_up(record.log_id)
         _tell(record, TransferStatus.COMPLETED, decision)
 
     async def _decided(self, log_id: LogId, to: TransferStatus, by: str, why: str) -> TransferRecord:

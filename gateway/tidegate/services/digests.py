@@ -31,20 +31,27 @@ class Digest:
         async with self._in_order:
             return await asyncio.to_thread(self._take, body)
 
-    async def take_stored(self, store: ObjectReader, of: StoredObject, start: int, length: int) -> str:
+    async def take_stored(
+        self, store: ObjectReader, of: StoredObject, ranges: Sequence[tuple[int, int, int]]
+    ) -> list[str]:
         """
-        Hash bytes of a stored object as the next ones of the file; return their CRC32 as S3 writes it.
+        Hash ranges of a stored object as the next bytes of the file; return the CRC32 of each.
 
         Memory: one block of 4 MiB.
+
+        Args:
+            ranges: A number, first byte and length of each; the number does not matter here.
         """
-        crc32, end = 0, start + length
         async with self._in_order:
-            while start < end:
-                block = await store.read(of, start, min(_BLOCK_BYTES, end - start))
-                crc32 = crc32_combine(
-                    crc32, as_number(await asyncio.to_thread(self._take, block)), len(block)
-                )
-                start += len(block)
+            return [await self._take_range(store, of, start, length) for _, start, length in ranges]
+
+    async def _take_range(self, store: ObjectReader, of: StoredObject, start: int, length: int) -> str:
+        crc32, end = 0, start + length
+        while start < end:
+            block = await store.read(of, start, min(_BLOCK_BYTES, end - start))
+            of_block = as_number(await asyncio.to_thread(self._take, block))
+            crc32 = crc32_combine(crc32, of_block, len(block))
+            start += len(block)
         return as_s3_writes(crc32)
 
     def pass_over(self, parts: Sequence[KeptPart]) -> None:
@@ -75,7 +82,7 @@ class Digest:
 async def sha256_of(store: ObjectReader, stored: StoredObject) -> str:
     """Read a stored object, in blocks of 4 MiB, and return its SHA-256."""
     digest = Digest()
-    await digest.take_stored(store, stored, 0, stored.size)
+    await digest.take_stored(store, stored, [(1, 0, stored.size)])
     found = digest.sha256()
     assert found is not None
     return found

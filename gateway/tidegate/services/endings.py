@@ -16,7 +16,6 @@ SUSPECT in place of COMPLETED, and owes nothing yet.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
@@ -41,6 +40,7 @@ from tidegate.ports.transfer_log import TransferLog
 from tidegate.services.acceptance import Judge
 from tidegate.services.continuing import Earlier
 from tidegate.services.digests import Digest, sha256_of
+from tidegate.services.held import Held
 from tidegate.services.kept_times import keep_time
 from tidegate.services.kept_uploads import KeptUploads
 from tidegate.services.part_sender import PartSender
@@ -64,6 +64,7 @@ class Ending:
     is_fresh: Callable[[], bool] = lambda: True
     kept: KeptUploads | None = None  # where dropped uploads are kept
     judge: Judge | None = None  # where its route asks for more than a CLOSE
+    held: Held | None = None  # where names can be temporary
 
     async def complete(self, buffer: PartBuffer, sender: PartSender) -> None:
         """
@@ -80,6 +81,8 @@ class Ending:
         if verdict.is_met:
             superseded = await self._is_superseded(stored)
             await self._record_completed(content, stored, superseded=superseded)
+            if self.held and self.record.hold_seconds is not None:
+                await self.held.catch_up(self.record.log_id)
             self.on_owed()
             self._tell(TransferStatus.COMPLETED, bytes=content.size, sha256=content.sha256)
         else:
@@ -123,7 +126,7 @@ class Ending:
         is_rest = bool(buffer.ready_bytes or buffer.has_gap)
         size = sender.sent_bytes - (0 if is_rest else sender.last_part_bytes)
         if size:
-            await self._keep(size, reason, sender.digest if is_rest else None)
+            await self._keep(size, reason, sender.digest if is_rest else None, sender)
         else:
             await self.abandoned(reason, sender)
 
@@ -141,14 +144,14 @@ class Ending:
     async def untouched(self, reason: str, earlier: Earlier, sender: PartSender) -> None:
         """End an upload of which nothing was sent; what was there stays as it was. Never raises."""
         if earlier.is_published:
-            await self.abandoned(reason, sender)
+            await self._close_without_object(TransferStatus.ABANDONED, reason, sender, is_attempt=False)
         else:
-            await self._keep(earlier.size, reason, None)
+            await self._keep(earlier.size, reason, None, sender)
 
-    async def _keep(self, size: int, reason: str, digest: Digest | None) -> None:
+    async def _keep(self, size: int, reason: str, digest: Digest | None, sender: PartSender) -> None:
         assert self.kept is not None
         try:
-            await self.kept.keep(self.record, size, reason, digest)
+            await self.kept.keep(self.record, size, reason, digest, sender.upload_id)
         except Exception as error:  # noqa: BLE001 - there is nobody to raise to
             # It stays open: the sweep finds the parts.
             self._tell(None, error=_words(error), wanted=TransferStatus.KEPT.value, reason=reason)
@@ -170,14 +173,14 @@ class Ending:
 
     # --- S3 -------------------------------------------------------------------------------
 
-    async def _must_be_ours(self) -> None:
+    async def _must_be_ours(self, *, even_if_fresh: bool = False) -> None:
         """
         Refuse to publish what a sweep may have ended: this gateway was silent for longer than its lease.
 
         The fence keeps a gateway that was frozen and woken from writing to the record. This keeps it from
         writing to S3 what the record no longer speaks of.
         """
-        if self.is_fresh():
+        if self.is_fresh() and not even_if_fresh:
             return
         transfer = (await self.log.story(self.record.log_id)).transfer
         if transfer.owner != self.record.owner:
@@ -188,6 +191,8 @@ class Ending:
     ) -> tuple[StoredObject, Content]:
         if sender.upload_id is None:
             return await self._put(buffer, sender, outcome)
+        if self.kept:
+            await self._must_be_ours()  # or it would replace a part of whoever goes on with it
         if buffer.ready_bytes:
             await sender.send(self._seen(buffer.cut(buffer.ready_bytes)), 0)
         await sender.settled()
@@ -229,7 +234,10 @@ class Ending:
             await self._refuse_duplicate(content)
         await self._must_be_ours()
         stored = await self._sure_of(
-            lambda: self.store.put(new, body, crc32), content, ambiguous=StoreUnavailable
+            lambda: self.store.put(new, body, crc32, replacing=sender.replacing),
+            content,
+            # A repeat after a lost answer finds its own object in its way.
+            ambiguous=GatewayError if sender.replacing else StoreUnavailable,
         )
         return stored, content
 
@@ -318,7 +326,9 @@ class Ending:
 
         await Recording(self.log, self.record, TransferStatus.SUSPECT).write(hold_back)
 
-    async def _close_without_object(self, status: TransferStatus, reason: str, sender: PartSender) -> None:
+    async def _close_without_object(
+        self, status: TransferStatus, reason: str, sender: PartSender, *, is_attempt: bool = True
+    ) -> None:
         """
         Abort in S3, then close the record.
 
@@ -326,20 +336,16 @@ class Ending:
         for, and a closed one over a forgotten multipart upload would be a lie that costs money.
         """
         try:
+            if self.kept:  # another gateway may be going on with this very upload by now
+                await self._must_be_ours(even_if_fresh=True)
             await sender.drop()
+            if self.kept and is_attempt and not sender.adds_to:
+                await self.kept.note_attempt(self.record)
             await self.log.end(self.record.owner, status, self.clock.now(), error=reason)
         except Exception as error:  # noqa: BLE001 - whoever called has an error of its own to raise, or nobody
             self._tell(None, error=_words(error), wanted=status.value, reason=reason)
             return
         self._tell(status, reason=reason)
-        await self._forget_kept()
-
-    async def _forget_kept(self) -> None:
-        """A later attempt, even one that failed, has taken the place of what was kept."""
-        record = self.record
-        if self.kept:
-            with suppress(GatewayError):  # nobody can continue it: see `KeptUploads.at`
-                await self.kept.forget(record.server_id, record.location, record.user_name)
 
     def _tell(self, status: TransferStatus | None, **facts: object) -> None:
         """The one line a finished upload leaves in the log."""

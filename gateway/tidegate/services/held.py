@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeAlias
 
 import structlog
 
 from tidegate.core.deliveries import Delivery, DeliveryStatus
 from tidegate.core.errors import ChangedMeanwhile, GatewayError, NotFound
 from tidegate.core.holding import held_at, moved, renamed
+from tidegate.core.ids import LogId
 from tidegate.core.objects import META_RESTORED_FROM, StoredObject
-from tidegate.core.renames import Rename, followed, story_of
+from tidegate.core.renames import Rename, RenameStatus, all_hold, led_on, story_of
 from tidegate.ports.clock import Clock
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import DeliveryQueue, Story, TransferLog
@@ -34,6 +36,9 @@ _MOST_ROUNDS = 5
 _WAIT = timedelta(seconds=60)
 _REMOVED = "the file was removed while it had a temporary name"
 _REPLACED = "another file took its temporary name"
+
+# Renames, each from where the one before it led.
+_Way: TypeAlias = tuple[Rename, ...]
 
 
 class Held:
@@ -68,12 +73,54 @@ class Held:
                 return released
             story = await self._log.story(rename.log_id)
             # Renamed on already: a rename can be told OK before its record is settled.
-            last, there = await self._later(story, rename) or (rename, copy)
-            taken = [await self._take_along(each, last, there) for each in held]
-            released |= any(taken) and not last.holds
+            way, there = await self._later(story, rename) or ((), copy)
+            holds = all_hold((rename, *way))
+            taken = [await self._take_along(each, there, holds=holds) for each in held]
+            released |= any(taken) and not holds
             if all(taken):
                 return released
         raise ChangedMeanwhile(f"what {rename.log_id} owes was changed meanwhile, {_MOST_ROUNDS} times")
+
+    async def catch_up(self, log_id: LogId) -> bool:
+        """
+        Let what a file owes follow the renames that were settled before it was owed. Never raises.
+
+        A file can be renamed before it is COMPLETED: its gateway died, or had no answer of the table. Whoever
+        writes what is owed comes by here afterwards, and so does whoever settles a rename: whichever of the
+        two is later sees what the other wrote. What is left all the same is followed when it is due.
+
+        Returns:
+            Whether anything is due now.
+        """
+        released = False
+        try:
+            for _ in range(_MOST_ROUNDS):
+                behind = await self._behind(log_id)
+                if not behind:
+                    break
+                for held, way, there in behind:
+                    holds = all_hold(way)
+                    released |= await self._take_along(held, there, holds=holds) and not holds
+        except GatewayError as error:
+            _log.info("held delivery left", log_id=log_id, reason=str(error))
+        return released
+
+    async def _behind(self, log_id: LogId) -> list[tuple[Delivery, _Way, StoredObject]]:
+        """Return what is HELD for a name that the file has left, and where it went."""
+        if not any(_is_held(each) for each in await self._queue.deliveries_of(log_id)):
+            return []
+        story = await self._log.story(log_id)
+        behind = []
+        for held in filter(_is_held, story.deliveries):
+            # A name can be left more than once: without versions only the last time counts.
+            of = [each for each in story.renames if _is_of(each, held) and each.status is RenameStatus.DONE]
+            if not of:
+                continue
+            last = max(of, key=lambda each: each.rename_id)
+            way, there = await self._later(story, last) or ((), await find_copy_of_rename(self._store, last))
+            if there and (there.location, there.version_id) != (held.source, held.version_id):
+                behind.append((held, (last, *way), there))
+        return behind
 
     async def removed(self, stored: StoredObject) -> None:
         """
@@ -142,17 +189,17 @@ class Held:
                 return last[1] if last else copy
         return None
 
-    async def _later(self, story: Story, rename: Rename) -> tuple[Rename, StoredObject] | None:
-        """Return the last of the renames that led on from this one, and what it made."""
+    async def _later(self, story: Story, rename: Rename) -> tuple[_Way, StoredObject] | None:
+        """Return the renames that led on from this one, and what the last of them made."""
         later = tuple(each for each in story.renames if each.rename_id > rename.rename_id)
-        last = followed(later, rename.target)
-        there = None if last is None else await find_copy_of_rename(self._store, last)
-        return None if last is None or there is None else (last, there)
+        way = led_on(later, rename.target)
+        there = await find_copy_of_rename(self._store, way[-1]) if way else None
+        return None if there is None else (way, there)
 
-    async def _take_along(self, held: Delivery, rename: Rename, copy: StoredObject) -> bool:
+    async def _take_along(self, held: Delivery, copy: StoredObject, *, holds: bool) -> bool:
         """Move one to the new name; False if it has changed since it was read."""
         now = self._clock.now()
-        if rename.holds:
+        if holds:
             to = renamed(moved(held, DeliveryStatus.HELD, now), copy)
             # As long as it was to be held all the same: or one could be renamed for ever.
             to = replace(to, due_at=now if held.lease_owner else held.due_at)
@@ -176,6 +223,10 @@ class Held:
             due_at=to.due_at.isoformat(),
             reason=to.error,
         )
+
+
+def _is_held(delivery: Delivery) -> bool:
+    return delivery.status is DeliveryStatus.HELD
 
 
 def _is_of(rename: Rename, held: Delivery) -> bool:

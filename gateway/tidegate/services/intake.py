@@ -21,6 +21,7 @@ from tidegate.ports.transfer_log import TransferLog
 from tidegate.services.buffers import BufferBudget
 from tidegate.services.continuing import Beginning, Earlier, EarlierObject, EarlierParts
 from tidegate.services.endings import Ending
+from tidegate.services.held import Held
 from tidegate.services.kept_uploads import Kept, KeptUploads
 from tidegate.services.part_sender import PartSender
 from tidegate.services.suspects import Suspects
@@ -39,6 +40,7 @@ class Backends:
     is_fresh: Callable[[], bool] = lambda: True
     kept: KeptUploads | None = None  # where dropped uploads are kept
     suspects: Suspects | None = None  # where routes have rules
+    held: Held | None = None  # where names can be temporary
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Uploads:
         self._one_writer = one_writer
         self._on_owed = on_owed
         self._open: dict[Upload, Location] = {}
+        self._taken_up: set[LogId] = set()  # kept ones that are about to be open again
         self._all_ended = asyncio.Event()
         self._all_ended.set()
 
@@ -87,7 +90,7 @@ class Uploads:
 
     def has(self, log_id: LogId) -> bool:
         """Tell whether an open upload of this gateway stands behind the record."""
-        return any(upload.record.log_id == log_id for upload in self._open)
+        return log_id in self._taken_up or any(upload.record.log_id == log_id for upload in self._open)
 
     def is_open_below(self, prefix: Location) -> bool:
         """Tell whether anything below a prefix is being written here."""
@@ -106,10 +109,12 @@ class Uploads:
         kept = self._backends.kept
         return await kept.at(session, location) if kept else None
 
-    async def forget_kept(self, session: Session, location: Location) -> bool:
+    async def forget_kept(
+        self, session: Session, location: Location, reason: str = "removed by its partner"
+    ) -> bool:
         """Give up the dropped upload that is kept here for this session's user; tell whether one was."""
         kept = self._backends.kept
-        return await kept.forget(session.server_id, location, session.user_name) if kept else False
+        return await kept.forget(session, location, reason) if kept else False
 
     async def begin(
         self, session: Session, path: str, location: Location, intent: OpenIntent = ANEW
@@ -121,10 +126,12 @@ class Uploads:
 
         Raises:
             Busy: The memory for one more upload is not there.
-            AlreadyExists: Somebody is writing this object, and the preset lets one write at a time.
+            AlreadyExists: Somebody is writing this object, and the preset lets one write at a time. Not the
+                same user in an earlier session that has been silent for a while: its upload is dropped.
             NotFound: There is nothing to go on from, and the intent is not to make it.
             StoreUnavailable: The record could not be written.
         """
+        await self._drop_silent(session, location)
         self._refuse_second_writer(location)
         self._budget.admit(self._settings.reservation_bytes)
         try:
@@ -149,8 +156,16 @@ class Uploads:
             raise
         return upload
 
+    async def _drop_silent(self, session: Session, location: Location) -> None:
+        """Drop what an earlier session of the same user left open: its line has broken without a word."""
+        silent = self.at(location)
+        if self._one_writer and silent is not None and silent.is_left_by(session):
+            await silent.abandon("its partner came back in another session")
+
     def _refuse_second_writer(self, location: Location) -> None:
-        if self._one_writer and self.at(location):
+        # One that has failed, or whose client is gone, cannot become the file any more.
+        others = [upload for upload, there in self._open.items() if there == location and upload.is_alive]
+        if self._one_writer and others:
             raise AlreadyExists(f"{location} is being written by another handle")
 
     async def _prepared(self, session: Session, path: str, location: Location, intent: OpenIntent) -> Upload:
@@ -159,8 +174,8 @@ class Uploads:
             record, earlier = await self._earlier(session, location)
             if earlier is None and intent.must_exist:
                 raise NotFound(f"{path} is not there, and the client did not ask to make it")
-        elif self._backends.kept:
-            await self._backends.kept.begun_anew(session.server_id, location, session.user_name)
+        else:
+            await self.forget_kept(session, location, "its partner began the file anew")
         beginning = Beginning(earlier, appends=intent.appends)
         return self._upload(record or self._record(session, path, location), beginning)
 
@@ -170,12 +185,19 @@ class Uploads:
         """Return what the name has: a file, or parts with the record that is gone on with."""
         store, kept_uploads = self._backends.store, self._backends.kept
         try:
-            return None, EarlierObject(store, await store.head(location))
+            stored = await store.head(location)
         except NotFound:
             kept = await self.kept_at(session, location)
+        else:
+            replaced = kept_uploads is not None and await kept_uploads.was_to_be_replaced(session, stored)
+            return None, EarlierObject(store, stored, replaced)
         if kept is None or kept_uploads is None:
             return None, None
-        record = await kept_uploads.resume(kept, session)
+        self._taken_up.add(kept.record.log_id)  # or our own sweep would take it for left over
+        try:
+            record = await kept_uploads.resume(kept, session)
+        finally:
+            self._taken_up.discard(kept.record.log_id)
         assert record.upload_id is not None
         return record, EarlierParts(store, location, UploadId(record.upload_id), kept.parts, kept.digest)
 
@@ -209,6 +231,7 @@ class Uploads:
             backends.is_fresh,
             backends.kept,
             backends.suspects.judge_of(record) if backends.suspects else None,
+            backends.held,
         )
         sender = PartSender(
             new, record.owner, backends.store, backends.log, self._budget, self._settings.parallel_parts

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import TypeVar
 
 import structlog
 
-from tidegate.core.errors import ChangedMeanwhile, GatewayError, NotFound
+from tidegate.core.errors import ChangedMeanwhile, NotFound
 from tidegate.core.ids import GatewayId, LogId, UploadId
 from tidegate.core.limits import S3_MIN_PART_BYTES
-from tidegate.core.objects import KeptPart, Location
+from tidegate.core.objects import KeptPart, Location, StoredObject
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import (
     Direction,
@@ -31,15 +29,12 @@ from tidegate.core.transfers import (
     TransferStatus,
 )
 from tidegate.ports.clock import Clock
-from tidegate.ports.kept_uploads import KeptUploadLog
+from tidegate.ports.kept_uploads import KeptUploadLog, Name
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import TransferLog
 from tidegate.services.digests import Digest
 
 _log = structlog.get_logger("tidegate.uploads")
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 # A digest is small; what is forgotten costs reading the file once, when it is complete.
 _REMEMBERED = 1000
@@ -82,26 +77,49 @@ class KeptUploads:
         self._clock = clock
         self._gateway_id = gateway_id
         self._keep_for = keep_for
-        self._digests: OrderedDict[LogId, tuple[int, Digest]] = OrderedDict()
-        self._names: OrderedDict[tuple[Location, str], None] = OrderedDict()
+        # Of which upload, and of how much of it: another gateway may have gone on with it meanwhile.
+        self._digests: OrderedDict[LogId, tuple[str | None, int, Digest]] = OrderedDict()
 
     async def keep(
-        self, record: TransferRecord, size: int, reason: str, digest: Digest | None = None
+        self,
+        record: TransferRecord,
+        size: int,
+        reason: str,
+        digest: Digest | None = None,
+        upload_id: str | None = None,
     ) -> None:
         """
         Let the upload be continued from `size` bytes on.
 
         Args:
-            digest: That of just these bytes, where it is known.
+            digest: That of just these bytes, where it is known; of which upload, `upload_id` says.
 
         Raises:
             GatewayError: It is not on record that it is kept.
         """
-        now = self._clock.now()
-        await self._kept.keep(record, record.owner, size, reason, at=now, until=now + self._keep_for)
-        _remember(self._names, (record.location, record.user_name), None)
+        found, now = await self._found(record.location), self._clock.now()
+        until = now + self._keep_for
+        await self._kept.keep(record, record.owner, size, reason, at=now, until=until, found=found)
         if digest is not None:
-            _remember(self._digests, record.log_id, (size, digest))
+            self._digests[record.log_id] = (upload_id, size, digest)
+            while len(self._digests) > _REMEMBERED:
+                self._digests.popitem(last=False)
+
+    async def note_attempt(self, record: TransferRecord) -> None:
+        """
+        Remember that an attempt came to nothing, before its record says so: nobody adds to what was there.
+
+        The client believes to have replaced the file. If it went on, it would add the end of the new one.
+        """
+        found = await self._found(record.location)
+        if found is not None:  # or there is nothing to add to
+            await self._kept.note_attempt(record, found, self._clock.now())
+
+    async def was_to_be_replaced(self, session: Session, stored: StoredObject) -> bool:
+        """Tell whether the last attempt of this session's user at a file left the one that is there still."""
+        name = Name(session.server_id, session.user_name, stored.location)
+        attempt = await self._kept.last_attempt(name)
+        return attempt is not None and attempt.found == _as_found(stored)
 
     async def whole_parts(self, record: TransferRecord) -> Sequence[KeptPart]:
         """Return the parts S3 has of an upload, up to one that is missing, or too small for a next one."""
@@ -120,14 +138,15 @@ class KeptUploads:
 
     async def at(self, session: Session, location: Location) -> Kept | None:
         """Return what this session's user can continue at this name, if there is anything."""
-        record = await self._kept.kept_at(session.server_id, location)
-        if record is None or record.user_name != session.user_name:
+        record = await self._kept.kept_at(Name(session.server_id, session.user_name, location))
+        if record is None:
             return None
         parts = _first(await self.whole_parts(record), record.size)
         if not parts or await self._is_overtaken(record, parts):
             return None
-        size, digest = self._digests.get(record.log_id, (0, None))
-        return Kept(record, parts, digest if size == record.size else None)
+        upload_id, size, digest = self._digests.get(record.log_id, (None, 0, None))
+        is_of_these = (upload_id, size) == (record.upload_id, record.size)
+        return Kept(record, parts, digest if is_of_these else None)
 
     async def resume(self, kept: Kept, session: Session) -> TransferRecord:
         """
@@ -139,29 +158,24 @@ class KeptUploads:
         self._digests.pop(kept.record.log_id, None)  # it goes on counting
         return await self._kept.continue_kept(kept.record, session, self._gateway_id, self._clock.now())
 
-    async def forget(self, server_id: str, location: Location, user_name: str) -> bool:
-        """Abort what is kept at this name for that user; tell whether anything was."""
-        record = await self._kept.kept_at(server_id, location)
-        if record is None or record.user_name != user_name:
+    async def forget(self, session: Session, location: Location, reason: str) -> bool:
+        """Abort what is kept at this name for this session's user; tell whether anything was."""
+        record = await self._kept.kept_at(Name(session.server_id, session.user_name, location))
+        if record is None:
             return False
         try:
             claimed = await self._log.take_over(record, self._gateway_id, self._clock.now())
         except ChangedMeanwhile:
             return False  # it is being continued, or was swept
         self._digests.pop(record.log_id, None)
-        await self._abandon(claimed, "given up by its partner")
+        await self._abandon(claimed, reason)
         return True
 
-    async def begun_anew(self, server_id: str, location: Location, user_name: str) -> None:
-        """
-        Abort what this gateway remembers to have kept at this name: its partner sends the file again.
-
-        What it does not remember nobody can continue either, see `at`; it goes when its time is over.
-        """
-        if (location, user_name) in self._names:
-            del self._names[location, user_name]
-            with suppress(GatewayError):
-                await self.forget(server_id, location, user_name)
+    async def _found(self, location: Location) -> str | None:
+        try:
+            return _as_found(await self._store.head(location))
+        except NotFound:
+            return None
 
     async def _abandon(self, claimed: TransferRecord, reason: str) -> None:
         if claimed.upload_id is not None:
@@ -186,10 +200,8 @@ class KeptUploads:
         return any(other.log_id != record.log_id and other.location == record.location for other in found)
 
 
-def _remember(memory: OrderedDict[_K, _V], key: _K, value: _V) -> None:
-    memory[key] = value
-    while len(memory) > _REMEMBERED:
-        memory.popitem(last=False)
+def _as_found(stored: StoredObject) -> str:
+    return f"{stored.version_id or ''} {stored.etag}"
 
 
 def _first(parts: Sequence[KeptPart], size: int | None) -> Sequence[KeptPart]:

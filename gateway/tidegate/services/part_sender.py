@@ -55,6 +55,7 @@ class PartSender:
         self.sent_bytes = 0
         self.sent_parts = 0
         self.last_part_bytes = 0
+        self.adds_to: StoredObject | None = None  # the file whose beginning is kept
 
     @property
     def late_mtime(self) -> int | None:
@@ -97,28 +98,28 @@ class PartSender:
         """
         Let the first parts be the first bytes of a stored object: copied in S3, and read to hash them.
 
-        Call before anything is sent. `count` is at least the smallest part.
+        While memory is free that goes on behind the caller, and parts sent meanwhile wait their turn. Call
+        before anything is sent. `count` is at least the smallest part.
 
         Raises:
-            GatewayError: It could not be read or copied, or is another object now.
+            GatewayError: It could not be begun; or, what `check` raises, carried out.
         """
         await self._begin()
-        assert self.upload_id is not None
         at_once = -(-count // -(-count // _COPY_PART_BYTES))  # so that none is smaller than S3 takes
+        ranges = []
         for start in range(0, count, at_once):
-            length = min(at_once, count - start)
-            self._count(length)
-            copying = self._store.copy_part(
-                self._new.location, self.upload_id, self.sent_parts, of, start, length
-            )
-            hashing = self.digest.take_stored(self._store, of, start, length)
-            # Both to their ends: what S3 is asked to do may not go on unseen.
-            copied, crc32 = await asyncio.gather(copying, hashing, return_exceptions=True)
-            if isinstance(copied, BaseException):
-                raise copied
-            if isinstance(crc32, BaseException):
-                raise crc32
-            self._receipts.append(replace(copied, crc32=crc32))
+            self._count(length := min(at_once, count - start))
+            ranges.append((self.sent_parts, start, length))
+        # The block that is read is no larger; without memory for it the caller's own is free meanwhile.
+        held = S3_MIN_PART_BYTES if self._budget.try_take(S3_MIN_PART_BYTES) else 0
+        hashing = asyncio.create_task(self.digest.take_stored(self._store, of, ranges))
+        await asyncio.sleep(0)  # from here on it has the digest's turn, before anything is sent
+        task = asyncio.create_task(self._copy(of, ranges, hashing, held))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        if not held:
+            await asyncio.wait({task})
+        self.check()
 
     def adopt(self, upload_id: UploadId, parts: Sequence[KeptPart], digest: Digest | None) -> None:
         """
@@ -161,7 +162,14 @@ class PartSender:
         in_order = sorted(self._receipts, key=lambda receipt: receipt.number)
         # The whole is what was hashed in file order: a receipt that is missing or misplaced shows against it.
         whole = self.digest.whole()
-        return await self._store.complete_multipart(self._new.location, self.upload_id, in_order, whole)
+        return await self._store.complete_multipart(
+            self._new.location, self.upload_id, in_order, whole, replacing=self.replacing
+        )
+
+    @property
+    def replacing(self) -> str | None:
+        """What must be there still when the object is published; None: that does not matter."""
+        return self.adds_to.etag if self.adds_to else None
 
     async def drop(self) -> None:
         """
@@ -209,3 +217,29 @@ class PartSender:
             self.failure = self.failure or error
         finally:
             self._budget.give_back(held)
+
+    async def _copy(
+        self,
+        of: StoredObject,
+        ranges: Sequence[tuple[int, int, int]],
+        hashing: asyncio.Task[list[str]],
+        held: int,
+    ) -> None:
+        try:
+            # Both to their ends: what S3 is asked to do may not go on unseen.
+            copying = asyncio.create_task(self._copies(of, ranges))
+            await asyncio.wait({copying, hashing})
+            copies, crc32s = copying.result(), hashing.result()
+            self._receipts += [replace(copy, crc32=crc32) for copy, crc32 in zip(copies, crc32s, strict=True)]
+        except Exception as error:  # noqa: BLE001 - kept, as that of a part
+            self.failure = self.failure or error
+        finally:
+            self._budget.give_back(held)
+
+    async def _copies(self, of: StoredObject, ranges: Sequence[tuple[int, int, int]]) -> list[PartReceipt]:
+        assert self.upload_id is not None
+        there, upload_id = self._new.location, self.upload_id
+        return [
+            await self._store.copy_part(there, upload_id, number, of, start, length)
+            for number, start, length in ranges
+        ]

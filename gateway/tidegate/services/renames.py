@@ -1,17 +1,9 @@
 """
 Renames: intended on record, carried out on S3, settled.
 
-S3 has no rename. So it is a copy under the new name, and then the removal of the old one; and before the
-first of them the intent is durable, so that whoever finds it PENDING can finish it. Every step asks what
-is there before it acts, and may be repeated:
-
-    copy    unless a version at the target carries this rename's id; only from the very version that was
-            renamed, while it is current, and only onto what was there when the client asked
-    remove  only while the current version still is the one that was renamed; and, where an earlier
-            gateway had copied, only while that copy still stands, or was renamed on
-    look    beneath the delete marker: an upload that landed between the last look and the removal was
-            hidden by it, and is brought back
-    follow  what the file owes and was HELD for its temporary name is owed under the new one
+The intent is durable before anything in S3 changes, so whoever finds it PENDING can finish it. Files are
+carried out by `file_renames`, directories by `directory_renames`. Before a file's rename is settled, what the
+file owes and was HELD for its temporary name is owed under the new one.
 
 What S3 or the conditions refuse is FAILED, and the client is told. After an answer that leaves it open
 whether something took effect, the rename stays PENDING, and the sweep finishes it, or gives it up after
@@ -28,7 +20,6 @@ from typing import TypeAlias
 
 import structlog
 
-from tidegate.core.attributes import with_mtime
 from tidegate.core.errors import (
     AccessDenied,
     AlreadyExists,
@@ -39,18 +30,17 @@ from tidegate.core.errors import (
     OutcomeUnknown,
 )
 from tidegate.core.holding import NOTHING_HELD, Holding
-from tidegate.core.objects import Location, Storage, StoredObject
-from tidegate.core.renames import Rename, RenameStatus, metadata_of_copy, metadata_of_restored, story_of
+from tidegate.core.objects import Location, StoredObject
+from tidegate.core.renames import Rename, RenameStatus, story_of
 from tidegate.core.routes import Routes
 from tidegate.core.sessions import Session
-from tidegate.ports.objects import NOTHING
+from tidegate.core.transfers import TransferRecord
 from tidegate.ports.renames import RenameLog
 from tidegate.services.directory_renames import NO_DIRECTORIES, DirectoryRenames, DirectoryRules
+from tidegate.services.file_renames import FileRenames
 from tidegate.services.held import Held
 from tidegate.services.intake import Backends
-from tidegate.services.kept_times import kept_time
 from tidegate.services.moves import DirectoryMove, Move
-from tidegate.services.versions import find_copy_of_rename, hidden_above, is_overtaken
 
 _log = structlog.get_logger("tidegate.renames")
 
@@ -80,8 +70,6 @@ class Renames:
         directories: DirectoryRules = NO_DIRECTORIES,
         on_owed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store = backends.store
-        self._stories = backends.log
         self._held = held
         self._holding = holding
         self._on_owed = on_owed
@@ -89,13 +77,12 @@ class Renames:
         self._log = log
         self._clock = backends.clock
         self._gateway_id = backends.gateway_id
-        self._is_fresh = backends.is_fresh
-        self._routes = routes
         self._under_way: dict[str, Rename] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused: deque[str] = deque(maxlen=_REMEMBERED)
+        self._files = FileRenames(backends.store, backends.log, routes, backends.is_fresh)
         self._directories = DirectoryRenames(
-            self._store, self._stories, directories, self.rename, self._must_be_ours
+            backends.store, backends.log, directories, self.rename, self._files.must_be_ours
         )
         self.takes_directories = directories.most > 0
 
@@ -142,15 +129,19 @@ class Renames:
             AlreadyExists, AccessDenied, ChangedMeanwhile: Of one of the files: it and others have their old
                 names, the rest have the new ones.
         """
+        self._refuse_overlap(move)
+        as_of = await self._directories.as_of(move)
+        self._refuse_overlap(move)  # that took a while
+        # No object of S3, so neither version nor ETag.
+        rename = self._begun(session, move, StoredObject(move.source, 0, "", None))
+        await self._to_its_end(replace(rename, as_of=as_of))
+
+    def _refuse_overlap(self, move: DirectoryMove) -> None:
         ours = (move.source, move.target)
         if any(_overlap(ours, (each.source, each.target)) for each in self._under_way.values()):
             raise ChangedMeanwhile(
                 f"something in {move.path} or {move.new_path} is being renamed at this moment"
             )
-        as_of = await self._directories.as_of(move)
-        # No object of S3, so neither version nor ETag.
-        rename = self._begun(session, move, StoredObject(move.source, 0, "", None))
-        await self._to_its_end(replace(rename, as_of=as_of))
 
     def _begun(self, session: Session, move: Move | DirectoryMove, stored: StoredObject) -> Rename:
         paths, now = (move.path, move.new_path), self._clock.now()
@@ -163,6 +154,11 @@ class Renames:
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._forget(done, rename))
         await asyncio.shield(task)
+
+    async def caught_up(self, record: TransferRecord) -> None:
+        """Let what a file owes that has just been COMPLETED follow it, where it was renamed before."""
+        if record.hold_seconds is not None:
+            await self._held.catch_up(record.log_id)
 
     async def never_to_come(self, path: str, removed: StoredObject) -> None:
         """Give up what is HELD for a file that was removed under a temporary name."""
@@ -240,6 +236,9 @@ class Renames:
         error = None if refusal is None else str(refusal)
         await self._log.settle_rename(rename.settled(status, self._clock.now(), error))
         self._tell(rename, status, refusal)
+        # What came to be owed after that, and before it was settled.
+        if isinstance(outcome, StoredObject) and await self._held.catch_up(rename.log_id):
+            self._on_owed()
         if status is RenameStatus.DONE and self._suspects and not rename.is_directory:
             self._suspects.renamed(rename)
         return status
@@ -254,113 +253,9 @@ class Renames:
             if rename.is_directory:
                 await self._directories.carry_out(rename, fresh=fresh)
                 return None
-            return await self._carry_out(rename, fresh=fresh)
+            return await self._files.carry_out(rename, fresh=fresh)
         except _REFUSALS as refusal:
             return refusal
-
-    async def _carry_out(self, rename: Rename, *, fresh: bool) -> StoredObject:
-        """Do what is left to do. Any number of times, from wherever it was left."""
-        copy = None if fresh else await find_copy_of_rename(self._store, rename)
-        if copy is None:
-            copy = await self._copy(rename)
-        elif await self._is_current(rename) and await self._has_gone(copy):
-            # Whoever saw both names and removed or replaced the new one has kept this one.
-            raise ChangedMeanwhile(
-                f"{rename.target} was changed after the copy: {rename.source} is kept under its old name"
-            )
-        try:
-            await self._remove_original(rename, copy)
-        except AccessDenied as error:
-            raise AccessDenied(
-                f"copied to {rename.target}, and {rename.source} could not be removed: {error.detail}",
-                hint=error.hint,
-            ) from error
-        return copy
-
-    # --- the steps ------------------------------------------------------------------------
-
-    async def _copy(self, rename: Rename) -> StoredObject:
-        await self._must_be_ours(rename)  # or what is seen may be another's doing
-        source = await self._store.head(rename.source)
-        if not rename.is_of(source):
-            raise ChangedMeanwhile(f"{rename.source} was replaced meanwhile: not renamed")
-        # Tags stay behind where the new name has its own: a time among them goes along.
-        metadata = with_mtime(metadata_of_copy(source, rename), await kept_time(self._store, source))
-        new = self._storage(rename, source).new(rename.target, metadata)
-        await self._must_be_ours(rename)
-        try:
-            return await self._store.copy(source, new, replacing=rename.replacing)
-        except (ChangedMeanwhile, NotFound) as error:
-            # A copy whose answer was lost is sent again, and then stands in its own way.
-            copy = await find_copy_of_rename(self._store, rename)
-            if copy is None:
-                raise await self._why_not(rename, error) from error
-            return copy
-
-    def _storage(self, rename: Rename, source: StoredObject) -> Storage:
-        """Return how the copy is kept: as its source is, unless another route leads to the new name."""
-        old = self._routes.of(rename.user_name, rename.path)
-        new = self._routes.of(rename.user_name, rename.new_path)
-        return new.storage.as_of(source) if new == old else new.storage
-
-    async def _why_not(self, rename: Rename, error: GatewayError) -> GatewayError:
-        """Return what to tell of a copy that was refused: which of the two names had changed."""
-        if not await self._is_current(rename):
-            return error
-        if rename.replacing == NOTHING:
-            return AlreadyExists(f"{rename.target} exists by now: {error.detail}")
-        return ChangedMeanwhile(f"{rename.target} was changed meanwhile: {error.detail}")
-
-    async def _is_current(self, rename: Rename) -> bool:
-        try:
-            return rename.is_of(await self._store.head(rename.source))
-        except NotFound:
-            return False
-
-    async def _has_gone(self, copy: StoredObject) -> bool:
-        """Tell whether a copy was removed or replaced; one that was renamed on lives under another name."""
-        return await is_overtaken(self._store, copy) and not await self._was_renamed(copy)
-
-    async def _remove_original(self, rename: Rename, copy: StoredObject) -> None:
-        if await self._is_current(rename):
-            await self._must_be_ours(rename)
-            await self._store.delete(rename.source)
-        # What is renamed may be older than its bucket's versioning; what it was copied to is not.
-        if (rename.version_id or copy.version_id) is not None:
-            await self._bring_back(rename)
-
-    async def _bring_back(self, rename: Rename) -> None:
-        """Copy an upload that our delete marker hides onto its key again."""
-        hidden = await hidden_above(self._store, rename.source, rename.version_id)
-        if hidden is None or await self._was_renamed(hidden):
-            return
-        kept = self._routes.of(rename.user_name, rename.path).storage.as_of(hidden)
-        new = kept.new(rename.source, metadata_of_restored(hidden))
-        await self._must_be_ours(rename)
-        try:
-            await self._store.copy(hidden, new, replacing=NOTHING)
-        except (ChangedMeanwhile, NotFound):
-            return  # something newer stands there by now, or the hidden version is gone for good
-        _log.warning("upload brought back", log_id=rename.log_id, object=str(rename.source))
-
-    async def _was_renamed(self, hidden: StoredObject) -> bool:
-        """Tell whether that version went away by a rename of its own, and not by ours."""
-        story = story_of(hidden)
-        if story is None:
-            return False
-        try:
-            renames = (await self._stories.story(story)).renames
-        except NotFound:
-            return False
-        return any(each.is_of(hidden) and each.status is not RenameStatus.FAILED for each in renames)
-
-    async def _must_be_ours(self, rename: Rename) -> None:
-        """Refuse to write to S3 what another gateway may be finishing: this one was silent for a lease."""
-        if self._is_fresh():
-            return
-        renames = (await self._stories.story(rename.log_id)).renames
-        if not any(each.rename_id == rename.rename_id and each.owner == rename.owner for each in renames):
-            raise OutcomeUnknown(f"{rename.rename_id} was taken over while this gateway was silent")
 
     def _tell(self, rename: Rename, status: RenameStatus | None, error: Exception | None) -> None:
         """The one line a rename leaves in the log."""

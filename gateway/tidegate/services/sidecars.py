@@ -2,19 +2,21 @@
 Finding and reading sidecars.
 
 Partners write them, so what is read of them is bounded: each by its size, and all of a gateway by the number
-that is read at the same time. Only a digest, or names, outlive the reading.
+that is read at the same time. They are taken apart in another thread, as a large one takes a tenth of a
+second. A manifest is asked for each file that waits for it, so what the last ones say is remembered.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tidegate.core.acceptance import beside, name_of
 from tidegate.core.errors import ChangedMeanwhile, NotFound
 from tidegate.core.limits import MIB
 from tidegate.core.objects import META_OUTCOME, ListedKey, Location, StoredObject
-from tidegate.core.sidecars import Found, Sidecar, SidecarKind, digest_for, named_in, read_text
+from tidegate.core.sidecars import Found, Sidecar, SidecarKind, digest_for, digests_by_name, read_text
 from tidegate.ports.objects import ObjectStore
 
 # What nobody writes by hand is not a sidecar; a manifest of so many bytes names some ten thousand files.
@@ -26,6 +28,27 @@ _MOST_PAGES = 10
 _MOST_MANIFESTS = 10
 # What a manifest names beyond these is found by the sweep, as each of them waits.
 _MOST_NAMES = 1000
+# What is remembered of manifests: some 15 MiB. Junk names nothing, and takes next to nothing.
+_MOST_REMEMBERED = 100
+_MOST_REMEMBERED_NAMES = 50_000
+
+
+class _Remembered:
+    """What the last manifests say, by version and ETag: another one is another manifest."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[Location, str | None, str], Mapping[str, str]] = {}
+        self._names = 0
+
+    def of(self, there: StoredObject) -> Mapping[str, str] | None:
+        return self._said.get((there.location, there.version_id, there.etag))
+
+    def keep(self, there: StoredObject, said: Mapping[str, str]) -> None:
+        key = (there.location, there.version_id, there.etag)
+        self._names += len(said) - len(self._said.pop(key, ()))
+        self._said[key] = said
+        while len(self._said) > _MOST_REMEMBERED or self._names > _MOST_REMEMBERED_NAMES:
+            self._names -= len(self._said.pop(next(iter(self._said))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +56,7 @@ class Sidecars:
     """The sidecars of one store, for one gateway."""
 
     store: ObjectStore
+    _remembered: _Remembered = field(default_factory=_Remembered)
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def of(self, sidecar: Sidecar, file: Location) -> tuple[Found, StoredObject] | None:
@@ -56,14 +80,15 @@ class Sidecars:
         there = await self.store.head(location)
         if there.size > MOST_BYTES:
             return []
-        async with self._reading:
-            names = named_in(read_text(await self.store.read(there, 0, there.size)))[:_MOST_NAMES]
+        names = list(await self._said_by(there))[:_MOST_NAMES]
         return [_beside(location, name) for name in names]
 
     async def _manifest(self, sidecar: Sidecar, file: Location) -> tuple[Found, StoredObject] | None:
         """Return the newest manifest that names the file."""
         for listed in await self._manifests(sidecar, file):
             there = await self.store.head(Location(file.bucket, listed.key))
+            if there.metadata.get(META_OUTCOME) == "partial":
+                continue
             found = await self._read(sidecar, there, file)
             if found.digest:
                 return found, there
@@ -85,10 +110,31 @@ class Sidecars:
         name = name_of(there.location.key)
         if there.size > MOST_BYTES:
             return Found(name, problem="is too large to be one")
-        async with self._reading:
-            text = read_text(await self.store.read(there, 0, there.size))
-            digest = digest_for(sidecar.kind, name_of(file.key), text)
+        if sidecar.kind is SidecarKind.MANIFEST:
+            digest = (await self._said_by(there)).get(name_of(file.key))
+        else:
+            async with self._reading:
+                body = await self.store.read(there, 0, there.size)
+                digest = await asyncio.to_thread(_digest_in, body, sidecar.kind, name_of(file.key))
         return Found(name, digest, problem=None if digest else "has no SHA-256 for it")
+
+    async def _said_by(self, manifest: StoredObject) -> Mapping[str, str]:
+        """Return the digests in a manifest, by name."""
+        said = self._remembered.of(manifest)
+        if said is None:
+            async with self._reading:
+                body = await self.store.read(manifest, 0, manifest.size)
+                said = await asyncio.to_thread(_digests_in, body)
+            self._remembered.keep(manifest, said)
+        return said
+
+
+def _digest_in(body: bytes, kind: SidecarKind, name: str) -> str | None:
+    return digest_for(kind, name, read_text(body))
+
+
+def _digests_in(body: bytes) -> dict[str, str]:
+    return digests_by_name(read_text(body))
 
 
 def _beside(location: Location, name: str) -> Location:

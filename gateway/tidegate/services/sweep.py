@@ -51,6 +51,7 @@ from tidegate.services.versions import find_own_version, is_overtaken
 _log = structlog.get_logger("tidegate.sweep")
 
 _LEFT = "the gateway that received it ended before the upload did"
+_EVER = datetime.max.replace(tzinfo=UTC)
 _EXPIRED = "it was dropped, and not continued in time"
 
 
@@ -187,7 +188,8 @@ class Sweep:
         # A size is on record of what was closed, and of what was kept long enough.
         if self.kept is None or claimed.size is not None:
             return None
-        size = sum(part.size for part in await self.kept.whole_parts(claimed))
+        # The last one is left to be sent again: whoever finds all of its file there sends no CLOSE.
+        size = sum(part.size for part in (await self.kept.whole_parts(claimed))[:-1])
         if not size:
             return None
         await self.kept.keep(claimed, size, _LEFT)
@@ -197,10 +199,13 @@ class Sweep:
         location = Location(claimed.bucket, claimed.object_key)
         if claimed.upload_id:
             await self.store.abort_multipart(location, UploadId(claimed.upload_id))
-        else:
-            await self._abort_unseen(location)
+        # Another one may have been begun after it, and its id lost.
+        await self._abort_unseen(location)
         stored = await find_own_version(self.store, location, claimed.log_id)
         if stored is None:
+            # What was kept has been noted long since, and another file may be there by now.
+            if self.kept and reason != _EXPIRED:
+                await self.kept.note_attempt(claimed)
             await self.log.end(claimed.owner, TransferStatus.ABANDONED, self.clock.now(), error=reason)
             return TransferStatus.ABANDONED
         if _was_to_be_whole(claimed, stored):
@@ -228,10 +233,11 @@ class Sweep:
             await self.store.abort_multipart(location, upload.upload_id)
 
     async def _named(self) -> set[str | None]:
-        shards = [await self.log.open_records(shard) for shard in range(OPEN_WORK_SHARDS)]
-        # What is kept is named, too, however long it is kept still.
-        ever = datetime.max.replace(tzinfo=UTC)
-        shards += [await self.kept_log.kept_due(shard, ever) for shard in range(OPEN_WORK_SHARDS)]
+        # What is kept is named, too, however long it is kept still. It is asked for before and after: what is
+        # taken up meanwhile, or put down, is in one of the three.
+        shards = [await self.kept_log.kept_due(shard, _EVER) for shard in range(OPEN_WORK_SHARDS)]
+        shards += [await self.log.open_records(shard) for shard in range(OPEN_WORK_SHARDS)]
+        shards += [await self.kept_log.kept_due(shard, _EVER) for shard in range(OPEN_WORK_SHARDS)]
         return {record.upload_id for shard in shards for record in shard}
 
     async def _judged(self, claimed: TransferRecord, stored: StoredObject) -> TransferStatus:
@@ -268,6 +274,7 @@ class Sweep:
             superseded=await is_overtaken(self.store, stored),
             at=now,
         )
+        await self.renames.caught_up(claimed)
         self.on_owed()
 
     async def _content(self, claimed: TransferRecord, stored: StoredObject) -> Content:

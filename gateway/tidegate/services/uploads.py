@@ -14,18 +14,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.core.attributes import time_of
-from tidegate.core.errors import GatewayError, Incomplete, OutOfOrderWrite, TooLarge
+from tidegate.core.errors import GatewayError, TooLarge
 from tidegate.core.limits import S3_MAX_OBJECT_BYTES, S3_MAX_PARTS, S3_MIN_PART_BYTES
 from tidegate.core.parts import PartBuffer, PartSchedule
+from tidegate.core.sessions import Session
 from tidegate.core.transfers import TransferRecord
 from tidegate.services.buffers import BufferBudget
 from tidegate.services.continuing import Beginning
 from tidegate.services.endings import Ending
 from tidegate.services.part_sender import PartSender
+from tidegate.services.wholeness import why_not_whole
 
 # A large part waits this long for its memory, then a smallest part is sent instead.
 _SLOT_WAIT_SECONDS = 30.0
 _IDLE_SECONDS = 1.0
+# A client that comes back so long after its last WRITE finds its broken line taken for broken.
+_SILENT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,18 @@ class Upload:
         else:
             await self._undisturbed(self._write(offset, memoryview(data)))
 
+    @property
+    def continuable_bytes(self) -> int:
+        """How much of it would be kept if it were dropped now, and its client came back."""
+        sent, last = self._sender.sent_bytes, self._sender.last_part_bytes
+        return sent if self._buffer.ready_bytes or self._buffer.has_gap else sent - last
+
+    def is_left_by(self, session: Session) -> bool:
+        """Tell whether this session's user has left it open in another one, and sent nothing for a while."""
+        record, silent = self.record, asyncio.get_running_loop().time() - self._last_write
+        is_theirs = (record.server_id, record.user_name) == (session.server_id, session.user_name)
+        return is_theirs and record.session_id != session.session_id and silent >= _SILENT_SECONDS
+
     def check(self) -> None:
         """Raise what a WRITE would raise by now, if something has failed."""
         self._refuse_ended()
@@ -193,7 +209,9 @@ class Upload:
             self._raise_error()
             try:
                 if self._beginning.earlier and data:
-                    await self._begin_with(self._beginning.wanted(offset))
+                    await self._begin_with(
+                        self._beginning.wanted(offset, self._settings.reorder_window_bytes)
+                    )
                 offset = self._beginning.placed(offset)
                 self._refuse_too_large(offset, len(data))
                 await self._take(offset, data)
@@ -219,13 +237,11 @@ class Upload:
         async with self._turn:
             self._refuse_ended()
             try:
-                self._refuse_gap()
-                self._refuse_incomplete()
+                self._refuse_half()
                 self._raise_error()
                 if self._beginning.earlier:
                     await self._ending.unchanged(self._beginning.earlier, self._sender)
                     return
-                await self._beginning.check()
                 await self._ending.complete(self._buffer, self._sender)
             except Exception as error:
                 self._given_up = True
@@ -245,7 +261,7 @@ class Upload:
                     await self._ending.untouched(reason, self._beginning.earlier, self._sender)
                 elif self._settings.store_partial and self._buffer.end:
                     await self._ending.partial(reason, self._buffer, self._sender)
-                elif self._ending.kept and self._sender.sent_parts:
+                elif self._ending.kept and self._sender.sent_parts and not self._sender.adds_to:
                     await self._ending.keep(reason, self._buffer, self._sender)
                 else:
                     await self._ending.abandoned(reason, self._sender)
@@ -347,14 +363,11 @@ class Upload:
 
     # --- endings --------------------------------------------------------------------------
 
-    def _refuse_gap(self) -> None:
-        if self._buffer.has_gap and self._error is None:
-            self._error = OutOfOrderWrite(f"{self.record.path}: bytes from {self._buffer.end} never came")
-
-    def _refuse_incomplete(self) -> None:
-        end, announced = self.received_bytes, self._announced
-        if end < announced and self._error is None:
-            self._error = Incomplete(f"{self.record.path}: {end} bytes of {announced} announced ones came")
+    def _refuse_half(self) -> None:
+        if self._error is None:
+            self._error = why_not_whole(
+                self.record.path, self._buffer, self.received_bytes, self._announced, self._sender.adds_to
+            )
 
     def _raise_error(self) -> None:
         if self._error:

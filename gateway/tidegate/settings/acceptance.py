@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from tidegate.core.acceptance import Duplicates, Rules
 from tidegate.core.last_lines import pattern_problem
 from tidegate.core.limits import S3_MAX_OBJECT_BYTES
-from tidegate.core.sidecars import MANIFEST, OTHER_DIGESTS, Sidecar, SidecarKind
+from tidegate.core.sidecars import MANIFEST, Sidecar, SidecarKind, tells_from_data, would_not_be_compared
 from tidegate.settings.kinds import Count, Words, refused
 from tidegate.settings.problems import Place, Problem, shown
 from tidegate.settings.sections import Section
@@ -25,9 +25,20 @@ def _pattern(pattern: str) -> str:
 
 
 def _sidecar(sidecar: str) -> str:
-    if sidecar.lower() in OTHER_DIGESTS:
-        raise refused(f"{shown(sidecar)} would not be compared: of digests only SHA-256 is, in .sha256")
+    if would_not_be_compared(sidecar):
+        raise refused(
+            f"{shown(sidecar)} would not be compared: of digests only SHA-256 is, in .sha256 or .sha256sum"
+        )
     return sidecar
+
+
+def _manifest(pattern: str) -> str:
+    if not tells_from_data(pattern):
+        raise refused(
+            f"{shown(pattern)} could be the name of any data, and sidecars are asked nothing: begin with two"
+            " fixed characters or more, as in day-*.txt, or end in manifest, sha256 or sums"
+        )
+    return pattern
 
 
 LinePattern: TypeAlias = Annotated[str, Field(max_length=_LONGEST_PATTERN), AfterValidator(_pattern)]
@@ -40,6 +51,7 @@ SidecarName: TypeAlias = Annotated[
 ManifestPattern: TypeAlias = Annotated[
     str,
     Field(pattern=r"^[^/\[\]\x00-\x1f]{1,200}$"),
+    AfterValidator(_manifest),
     Words(form="a file's name, in which * stands for anything and ? for one character"),
 ]
 

@@ -42,7 +42,7 @@ class Records:
         """Return all items that tell of something, oldest first."""
         pages = self._dynamodb.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True)
         found = [items.plain(item) for page in pages for item in page["Items"]]
-        found = [item for item in found if item["Item"] != items.KEPT_ITEM]
+        found = [item for item in found if item["Item"] != items.ATTEMPT_ITEM]
         return sorted(found, key=lambda item: (item["LogID"], item["Item"]))
 
     def wait(self, wanted: str, look: Callable[[list[Record]], Record | None], timeout: float) -> Record:

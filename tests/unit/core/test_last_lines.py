@@ -73,7 +73,8 @@ def test_what_is_said_of_a_line() -> None:
         "TRAILER",
         r"TRL;\d+;\d+",
         r"T\d{8}[A-Z]{1,3} *",
-        r".*;.*;.*",
+        r".*;.*",
+        r"\d{14};\d{8};\d+;\d+",
         r"\d++;\d++;\d++;\d++;\d++;.*",
         r"(?:[^;]*+;){20}END",
         r"(?P<kind>9|99)(?:\d{6}){2}",
@@ -95,12 +96,17 @@ def test_sound_patterns(pattern: str) -> None:
         r"(a*)*b",
         r"(a|a)*",
         r"(a|b|ab)*c",
-        r".*;.*;.*;.*",
+        r".*;.*;.*",
         r"(.*,){9}x",
         "a?" * 40 + "a" * 40,
         r"(x{0,400}){0,400}",
         r"((?:\w+\s?)+,?)+",
         r"(?=(a+)+b)a*",
+        r"(?:(?:(?:(?:){65535}){65535}){65535})TRAILER",
+        r"(?:(?:(?:\b){65535}+){65535}+){65535}+",
+        r"(?:(?:(?:\b){400}){400}){400}",
+        r"(?:a|a){20}(?:\b){9000}b",
+        r"(?:\d|\w|[^;]){15}!",
     ],
 )
 def test_patterns_that_could_run_for_ever(pattern: str) -> None:
@@ -123,11 +129,11 @@ def test_what_is_no_pattern(pattern: str, said: str) -> None:
 
 
 def test_the_worst_that_is_accepted_ends_soon() -> None:
-    """A pattern just within the bound is done with the worst line in seconds, and mostly at once."""
+    """A pattern just within the bound is done with the worst line in a fraction of a second."""
     worst = r"(?:a|a){22}b"
     assert MOST_WAYS > 2**22
     assert pattern_problem(worst) is None
     began = time.monotonic()
     assert re.fullmatch(worst, "a" * 23) is None
-    assert re.fullmatch(r".*;.*;.*x", ";" * MOST_CHARACTERS) is None
-    assert time.monotonic() - began < 5
+    assert re.fullmatch(r".*;.*x", ";" * MOST_CHARACTERS) is None
+    assert time.monotonic() - began < 2

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.core.sidecars import Sidecar, SidecarKind, digest_for, digests_in, named_in, read_text
+from tidegate.core.sidecars import (
+    Sidecar,
+    SidecarKind,
+    digest_for,
+    digests_by_name,
+    digests_in,
+    read_text,
+    tells_from_data,
+    would_not_be_compared,
+)
 
 ONE, TWO = hashlib.sha256(b"one").hexdigest(), hashlib.sha256(b"two").hexdigest()
 DIGEST, MANIFEST = SidecarKind.DIGEST, SidecarKind.MANIFEST
@@ -57,7 +66,51 @@ def test_a_manifest_has_to_name_the_file() -> None:
 
 def test_names_in_a_manifest() -> None:
     """Each file once, in order, without directories."""
-    assert named_in(f"{ONE}  b.csv\n{TWO}  out/a.csv\n{ONE}  b.csv\n{ONE}\n") == ["b.csv", "a.csv"]
+    said = digests_by_name(f"{ONE}  b.csv\n{TWO}  out/a.csv\n{TWO}  b.csv\n{ONE}\n")
+    assert list(said.items()) == [("b.csv", TWO), ("a.csv", TWO)]
+
+
+def test_a_line_that_names_nothing_is_not_matched() -> None:
+    """No name is as long as that, and nothing can stop a match over a MiB."""
+    assert digests_by_name(f"{ONE}  {'n' * 5000}\n{TWO}  x.csv\n") == {"x.csv": TWO}
+
+
+@pytest.mark.parametrize("suffix", [".SHA256", ".Sha256", ".SHA256SUM", ".sha256sum"])
+def test_a_digest_however_it_is_spelled(suffix: str) -> None:
+    """Capitals do not make it a file that need only be there."""
+    assert Sidecar.with_suffix(suffix) == Sidecar(DIGEST, suffix)
+    assert not would_not_be_compared(suffix)
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [".sha256sums", ".sha2", ".SHA", ".digest", ".hash", ".md5", ".MD5SUM", ".crc32", ".checksum", ".cksum"],
+)
+def test_a_suffix_that_promises_a_digest(suffix: str) -> None:
+    """It would be taken for a file that need only be there, and a wrong digest would release."""
+    assert would_not_be_compared(suffix)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tells"),
+    [
+        ("day-*.txt", True),
+        ("m-*", True),
+        ("manifest.txt", True),
+        ("*.manifest", True),
+        ("*.SHA256", True),
+        ("*-sums.txt", True),
+        ("*", False),
+        ("?*", False),
+        ("*.csv", False),
+        ("x*.csv", False),
+        ("--*.csv", False),
+        ("*manifest*", False),
+    ],
+)
+def test_patterns_that_tell_manifests_from_data(pattern: str, tells: bool) -> None:
+    """They begin with something, or end in what data seldom end in."""
+    assert tells_from_data(pattern) is tells
 
 
 NAMES = st.text(

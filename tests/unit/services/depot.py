@@ -62,7 +62,9 @@ class Depot:
         metadata[META_SHA256] = hashlib.sha256(body).hexdigest()
         return await self.objects.put(NewObject(at, "key-landing", metadata), body, await Digest().take(body))
 
-    async def start(self, at: Location = SOURCE, hold_seconds: int | None = None) -> TransferRecord:
+    async def start(
+        self, at: Location = SOURCE, hold_seconds: int | None = None, targets: tuple[str, ...] = ()
+    ) -> TransferRecord:
         now = self.clock.now()
         record = TransferRecord(
             log_id=new_log_id(),
@@ -80,6 +82,7 @@ class Depot:
             started_at=now,
             timestamp=now,
             gateway_id=ALICE,
+            delivery_targets=targets,
             hold_seconds=hold_seconds,
         )
         await self.log.start(record)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tidegate.core.acceptance import Rules
 from tidegate.core.holding import NOTHING_HELD, Holding
 from tidegate.core.ids import GatewayId
@@ -69,12 +71,13 @@ class RulesWorld(World):
     async def again(self, record: TransferRecord) -> TransferRecord:
         return await self.record(record.log_id)
 
-    async def rename(self, record: TransferRecord, name: str) -> Rename:
+    async def rename(self, record: TransferRecord, name: str, *, holds: bool = False) -> Rename:
         """Let a rename be done, and be told of."""
         stored = await self.store.inner.head(record.location)
         now = self.clock.now()
         paths = (record.path, f"/in/{name}")
-        rename = Rename.begun(SESSION, paths, stored, key_of(name), NOTHING, GATEWAY, now)
+        begun = Rename.begun(SESSION, paths, stored, key_of(name), NOTHING, GATEWAY, now)
+        rename = replace(begun, holds=holds)
         await self.log.inner.intend(rename)
         new = Storage().new(rename.target, metadata_of_copy(stored, rename))
         await self.store.inner.copy(stored, new, replacing=NOTHING)

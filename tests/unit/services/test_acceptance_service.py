@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 
 import pytest
 
@@ -12,6 +13,7 @@ from tidegate.core.errors import AccessDenied, OutcomeUnknown, SentBefore, Store
 from tidegate.core.objects import META_OUTCOME, META_TRANSFER_ID, NewObject
 from tidegate.core.sidecars import Sidecar, SidecarKind
 from tidegate.core.transfers import TransferStatus
+from tidegate.services import sidecars as sidecars_service
 from tidegate.services.part_sender import Digest
 from unit.services.faults import AFTER
 from unit.services.rules_world import RulesWorld, key_of
@@ -86,7 +88,7 @@ class TestSizeAndLastLine:
 
 class TestCost:
     async def test_no_rules_no_calls(self):
-        """A route without rules costs not one call more than no route at all."""
+        """A route without rules costs a file not one call more than no route at all."""
         plain, ruled = World(), RulesWorld(NO_RULES)
         for world, uploads in ((plain, plain.uploads()), (ruled, ruled.ruled())):
             upload = await world.begin(uploads)
@@ -94,8 +96,33 @@ class TestCost:
             await upload.finish()
             await ruled.suspects.ended()
         assert ruled.calls == plain.calls
-        assert await ruled.suspects.look_at_due() == 0
-        assert "waiting" not in ruled.calls
+
+    async def test_no_sidecars_few_looks(self):
+        """Without a route that asks for sidecars the index is asked once, and then once an hour."""
+        world = RulesWorld(Rules(minimum_bytes=1))
+        for _ in range(119):
+            assert await world.suspects.look_at_due() == 0
+            world.passes(60)
+        assert world.log.count("waiting") == 2 * 16
+
+    async def test_a_name_with_many_versions(self):
+        """However many there are, a file is compared after one page of them."""
+        world = RulesWorld(FLAG)
+        first = await world.put("x.csv", BODY)
+        asked = []
+        inner = world.store.inner.versions
+
+        async def versions(*args, **kwargs):
+            found = await inner(*args, **kwargs)
+            asked.append(len(found))
+            return found
+
+        world.store.inner.versions = versions
+        for _ in range(150):
+            await foreign(world, "x.csv", b"half", tidegate_outcome="partial")
+        assert (await world.put("x.csv", BODY)).status is S.COMPLETED, "of the last five none is whole"
+        assert max(asked) == 100
+        assert first.status is S.COMPLETED
 
 
 class TestSidecars:
@@ -194,6 +221,58 @@ class TestSidecars:
         await world.put("x.csv.ok", b"")
         assert (await world.again(record)).status is S.COMPLETED
 
+    async def test_half_a_manifest(self):
+        """What came of a dropped upload names nothing."""
+        world = RulesWorld(Rules(sidecar=MANIFEST))
+        await foreign(world, "m-1.txt", f"{digest(BODY)}  x.csv".encode(), tidegate_outcome="partial")
+        assert (await world.put("x.csv", BODY)).status is S.SUSPECT
+
+    async def test_a_digest_in_capitals(self):
+        """A wrong digest in x.csv.SHA256 holds back as one in x.csv.sha256 does."""
+        world = RulesWorld(Rules(sidecar=Sidecar.with_suffix(".SHA256")))
+        await foreign(world, "x.csv.SHA256", digest(SMALL).encode())
+        assert (await world.put("x.csv", BODY)).status is S.SUSPECT
+
+    async def test_junk_manifests_do_not_stop_the_loop(self):
+        """They are taken apart in another thread, and once each."""
+        world = RulesWorld(Rules(sidecar=MANIFEST))
+        for n in range(3):
+            await foreign(world, f"m-{n}.txt", b"ab\n" * 300_000)
+        threads = set()
+        parse = sidecars_service.read_text
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                sidecars_service, "read_text", lambda body: threads.add(threading.get_ident()) or parse(body)
+            )
+            for name in ("x.csv", "y.csv", "z.csv"):
+                assert (await world.put(name, BODY)).status is S.SUSPECT
+        assert threads
+        assert threading.get_ident() not in threads
+        assert world.store.count("read") == 3
+
+    async def test_a_manifest_of_other_bytes_is_read_anew(self):
+        """What is remembered of one is not taken for another of the same name, with versions or without."""
+        for versioned in (True, False):
+            world = RulesWorld(Rules(sidecar=MANIFEST), versioned=versioned)
+            await world.put("m-1.txt", f"{digest(SMALL)}  x.csv".encode())
+            assert (await world.put("x.csv", BODY)).status is S.SUSPECT
+            await world.put("m-1.txt", f"{digest(BODY)}  x.csv".encode())
+            assert (await world.put("x.csv", BODY)).status is S.COMPLETED
+
+    async def test_little_is_remembered_of_manifests(self):
+        """Of more names than fit, the manifests that were read last are remembered."""
+        world = RulesWorld(Rules(sidecar=MANIFEST))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sidecars_service, "_MOST_REMEMBERED_NAMES", 3)
+            for n in range(2):
+                await foreign(world, f"m-{n}.txt", f"{digest(BODY)}  a{n}\n{digest(BODY)}  b{n}".encode())
+            for name in ("a1", "b1", "a0", "b0", "x", "a1"):
+                world.passes(1)
+                await world.put(name, BODY)
+            remembered = world.suspects._sidecars._remembered
+            assert remembered._names <= 3
+            assert remembered._names == sum(map(len, remembered._said.values()))
+
     async def test_the_newest_manifest_that_names_it_counts(self):
         """Older manifests, and those of other files, are passed over."""
         world = RulesWorld(Rules(sidecar=MANIFEST))
@@ -278,7 +357,7 @@ class TestDuplicates:
         await send(one, SMALL)
         await send(two, SMALL)
         gate = world.store.hold(
-            "put", when=lambda new, *_: new.metadata[META_TRANSFER_ID] == one.record.log_id
+            "put", when=lambda new, *_, **__: new.metadata[META_TRANSFER_ID] == one.record.log_id
         )
         closing = asyncio.create_task(one.finish())
         await gate.reached.wait()
@@ -327,11 +406,12 @@ class TestFaults:
         assert await world.content(key_of("x.csv")) == SMALL
 
     async def test_judging_that_is_refused(self):
-        """Where S3 says no for good, the file is held back: it cannot be said to meet its rules."""
+        """Where S3 says no, the file is held back, and looked at again: a policy may be mended."""
         world = RulesWorld(Rules(sidecar=OK))
-        world.store.fail("head", AccessDenied("not yours"))
+        world.store.fail("head", AccessDenied("not yours"), call=None, when=lambda at, *_: ".ok" in at.key)
         record = await world.put("x.csv", SMALL)
         assert (record.status, record.error) == (S.SUSPECT, "it could not be judged: not yours")
+        assert record.look_at is not None
 
     async def test_looking_for_duplicates_that_gets_no_answer(self):
         """Before anything is published a failure is a plain one."""

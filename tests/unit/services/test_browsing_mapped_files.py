@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+import structlog
 
 from tidegate.core.errors import AccessDenied, NotFound, StoreUnavailable, WrongKind
 from tidegate.core.objects import Location
 from tidegate.core.users import Home, HomeDirectoryType, Mapping, MappingType
 from unit.services.test_browsing import browsing, file, listed, put
+from unit.services.world import turns
 
 FILE = MappingType.FILE
 HOME = Home(
@@ -72,6 +76,34 @@ async def test_a_store_that_does_not_answer_is_no_missing_file(world):
     world.store.fail("head", StoreUnavailable("no answer"))
     with pytest.raises(StoreUnavailable):
         await listed(browsing(world, HOME))
+
+
+async def test_what_may_not_be_seen_is_left_out(world):
+    """S3 denies what is not there to whoever may not list: the others are shown, and one line says so."""
+    mappings = tuple(Mapping(f"/f{n:04}", f"/lake/{n}", FILE) for n in range(40))
+    for n in range(40):
+        await put(world, str(n), bucket="lake")
+    world.store.fail("head", AccessDenied("403"), call=None, when=lambda at, *_: at.key in {"3", "4", "39"})
+    with structlog.testing.capture_logs() as lines:
+        names = await listed(browsing(world, Home(HomeDirectoryType.LOGICAL, "/", mappings)))
+    assert names == [f"f{n:04}" for n in range(40) if n not in {3, 4, 39}]
+    said = [line for line in lines if line["event"] == "files left out of a listing"]
+    assert [(line["count"], line["first"]) for line in said] == [(3, "s3://lake/3")]
+
+
+async def test_nothing_is_asked_behind_the_answer(world):
+    """A listing that fails has no question under way any more."""
+    for key in ("a", "b"):
+        await put(world, key, bucket="lake")
+    gate = world.store.hold("head", when=lambda at, *_: at.key == "a")
+    world.store.fail("head", StoreUnavailable("no answer"), when=lambda at, *_: at.key == "b")
+    listing = asyncio.create_task(listed(browsing(world, HOME), "/docs"))
+    await gate.reached.wait()
+    await turns()
+    assert not listing.done()
+    gate.go.set()
+    with pytest.raises(StoreUnavailable):
+        await listing
 
 
 @pytest.mark.parametrize("path", ["/readme", "/readme/x"])

@@ -9,12 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.core.errors import ChangedMeanwhile, NotFound, OutOfOrderWrite, StoreUnavailable
+from tidegate.core.errors import (
+    ChangedMeanwhile,
+    Incomplete,
+    NotFound,
+    OutOfOrderWrite,
+    SendWhole,
+    StoreUnavailable,
+)
+from tidegate.core.ids import GatewayId
 from tidegate.core.open_modes import OpenIntent
 from tidegate.core.transfers import TransferStatus
 from tidegate.services.intake import Uploads
 from tidegate.services.uploads import Upload
-from unit.services.world import BASE_PART, HERE, LARGE, MIN_PART, PATH, SESSION, SMALL, World, close, send
+from unit.services.faults import AFTER
+from unit.services.world import (
+    BASE_PART,
+    HERE,
+    LARGE,
+    MIN_PART,
+    PATH,
+    SESSION,
+    SMALL,
+    WINDOW,
+    World,
+    close,
+    send,
+)
 
 S = TransferStatus
 ON = OpenIntent(is_write=True, must_exist=False, must_be_new=False, continues=True)
@@ -73,6 +94,7 @@ async def test_a_first_write_keeps_what_is_before_it(old: bytes, keep: int, more
     await there(world, uploads, old)
     upload = await uploads.begin(SESSION, PATH, HERE, ON)
     await sent_from(upload, keep, more)
+    await upload.set_size(keep + len(more))
     await upload.finish()
     assert await world.content() == old[:keep] + more
     assert (await world.record(upload)).sha256 == hashlib.sha256(old[:keep] + more).hexdigest()
@@ -87,7 +109,9 @@ def small_parts_for_all() -> object:
         yield
 
 
-@pytest.mark.parametrize(("intent", "offset"), [(ON, len(LARGE) + 1), (APPEND, 1), (APPEND, len(LARGE) + 1)])
+@pytest.mark.parametrize(
+    ("intent", "offset"), [(ON, len(LARGE) + WINDOW + 1), (APPEND, 1), (APPEND, len(LARGE) + 1)]
+)
 async def test_a_first_write_that_knows_another_file(world: World, intent: OpenIntent, offset: int) -> None:
     """Behind the end, or an append that is neither at the end nor at 0: refused, and the file stays."""
     uploads = world.uploads(resume=True)
@@ -226,4 +250,118 @@ async def test_a_file_of_many_parts_is_copied_in_parts(world: World, monkeypatch
         await upload.write(len(old), MORE[extra : extra + 1])
         await upload.finish()
         world.clock.advance(5)
+    assert await world.content() == LARGE + MORE[:3]
+
+
+# --- what must not be mixed, or lost -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("sent", [0, 5, 3 * BASE_PART + 2, 90], ids=["nothing", "a little", "parts", "more"])
+@pytest.mark.parametrize("how", ["dropped", "failed"])
+async def test_a_replacement_that_came_to_nothing(world: World, sent: int, how: str) -> None:
+    """Whoever goes on after it believes to have the new file there: adding to the old one is refused."""
+    uploads = world.uploads(resume=True)
+    await there(world, uploads, SMALL)
+    replacing = await uploads.begin(SESSION, PATH, HERE)
+    await send(replacing, LARGE[:sent])
+    if how == "dropped":
+        await replacing.abandon("lost")
+    else:
+        with pytest.raises(OutOfOrderWrite):
+            await replacing.write(sent + 50, b"x")
+        assert await close(replacing) is not None
+    for intent in (ON, APPEND):
+        upload = await uploads.begin(SESSION, PATH, HERE, intent)
+        with pytest.raises(SendWhole):
+            await upload.write(len(SMALL), b"the end of the new file")
+        assert await close(upload) is not None
+    assert await world.content() == SMALL
+    await there(world, uploads, LARGE)
+    added = await uploads.begin(SESSION, PATH, HERE, APPEND)
+    await sent_from(added, len(LARGE), MORE)
+    await added.finish()
+    assert await world.content() == LARGE + MORE
+
+
+async def test_another_ones_failure_is_not_ours(world: World) -> None:
+    """What another user tried at the same place says nothing of what this one believes."""
+    uploads = world.uploads(resume=True)
+    await there(world, uploads, LARGE)
+    theirs = await uploads.begin(replace(SESSION, user_name="bank"), PATH, HERE)
+    await theirs.write(0, b"x")
+    await theirs.abandon("lost")
+    upload = await uploads.begin(SESSION, PATH, HERE, APPEND)
+    await sent_from(upload, len(LARGE), MORE)
+    await upload.finish()
+    assert await world.content() == LARGE + MORE
+
+
+@olds
+async def test_two_that_append_at_once(world: World, old: bytes) -> None:
+    """One of two on two gateways reads OK; the other fails, whenever it looked."""
+    here, elsewhere = world.uploads(resume=True), world.uploads(resume=True, gateway=GatewayId("gw-b"))
+    await there(world, here, old)
+    first = await here.begin(SESSION, PATH, HERE, APPEND)
+    second = await elsewhere.begin(SESSION, PATH, HERE, APPEND)
+    await sent_from(first, len(old), b"AAAA")
+    await sent_from(second, len(old), b"BBBB")
+    assert await close(first) is None
+    assert isinstance(await close(second), ChangedMeanwhile)
+    assert await world.content() == old + b"AAAA"
+    assert (await world.record(second)).status is S.FAILED
+
+
+@olds
+async def test_an_append_whose_answer_was_lost(world: World, old: bytes) -> None:
+    """Its own object stands in the way of the repeat; it is found, and CLOSE answers OK."""
+    uploads = world.uploads(resume=True)
+    await there(world, uploads, old)
+    upload = await uploads.begin(SESSION, PATH, HERE, APPEND)
+    await sent_from(upload, len(old), b"AAAA")
+    for call in ("put", "complete_multipart"):
+        world.store.fail(call, ChangedMeanwhile("412"), moment=AFTER)
+    assert await close(upload) is None
+    assert await world.content() == old + b"AAAA"
+
+
+async def test_what_is_written_into_the_middle(world: World) -> None:
+    """The old end would be lost: CLOSE fails, unless the client has said that the file ends there."""
+    uploads = world.uploads(resume=True)
+    await there(world, uploads, LARGE)
+    upload = await uploads.begin(SESSION, PATH, HERE, ON)
+    await upload.write(7, b"1234")
+    assert isinstance(await close(upload), Incomplete)
+    assert await world.content() == LARGE
+    upload = await uploads.begin(SESSION, PATH, HERE, ON)
+    await upload.write(7, b"1234")
+    await upload.set_size(11)
+    await upload.finish()
+    assert await world.content() == LARGE[:7] + b"1234"
+
+
+async def test_the_first_write_does_not_wait_for_the_copy(world: World) -> None:
+    """A large file is copied and read behind the client, which is answered; what it sends takes its turn."""
+    uploads = world.uploads(resume=True, parallel_parts=4)
+    await there(world, uploads, LARGE)
+    upload = await uploads.begin(SESSION, PATH, HERE, APPEND)
+    gate = world.store.hold("read")
+    await upload.write(len(LARGE), MORE[:12])
+    await gate.reached.wait()
+    gate.go.set()
+    await sent_from(upload, len(LARGE) + 12, MORE[12:])
+    await upload.finish()
+    assert await world.content() == LARGE + MORE
+    assert (await world.record(upload)).sha256 == hashlib.sha256(LARGE + MORE).hexdigest()
+
+
+async def test_a_copy_without_memory_to_spare(world: World) -> None:
+    """It is done with the memory of the upload itself, before the first WRITE is answered."""
+    uploads = world.uploads(resume=True)
+    await there(world, uploads, LARGE)
+    upload = await uploads.begin(SESSION, PATH, HERE, APPEND)
+    free = world.budget.total_bytes - world.budget.taken_bytes
+    assert world.budget.try_take(free)
+    await upload.write(len(LARGE), MORE[:3])
+    world.budget.give_back(free)
+    await upload.finish()
     assert await world.content() == LARGE + MORE[:3]

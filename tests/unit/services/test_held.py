@@ -14,6 +14,7 @@ from tidegate.core.ids import GatewayId, LogId
 from tidegate.core.objects import META_RESTORED_FROM, Location, NewObject, Storage
 from tidegate.core.renames import RenameStatus, metadata_of_restored
 from tidegate.core.routes import Routes
+from tidegate.core.transfers import TransferStatus
 from tidegate.ports.objects import NOTHING
 from tidegate.services.held import Held
 from tidegate.services.intake import Backends
@@ -184,6 +185,8 @@ async def test_there_and_back(yard):
     for old, new in [(TEMPORARY, OTHER), (OTHER, TEMPORARY), (TEMPORARY, OTHER), (OTHER, FINAL)]:
         yard.depot.clock.advance(1)
         await yard.rename(old, new)
+        owed, there = await yard.depot.delivery(log_id), await yard.depot.objects.head(new)
+        assert (owed.source, owed.version_id) == (there.location, there.version_id)
     await yard.pass_by()
     assert await yard.status(log_id) == (S.DELIVERED, "2026/acme/x")
     assert await yard.arrived() == {"acme/x": BODY}
@@ -195,6 +198,7 @@ async def test_a_final_name_is_renamed_as_ever(yard):
     await yard.pass_by(1)
     before = await yard.depot.delivery(log_id)
     await yard.rename(FINAL, OTHER)
+    assert "move_held" not in yard.log.calls
     assert await yard.depot.delivery(log_id) == before
     await yard.pass_by()
     assert await yard.arrived() == {"acme/x": BODY}
@@ -293,6 +297,25 @@ class TestRemoved:
         assert (await yard.depot.delivery(log_id)).status is S.DISCARDED
         assert await yard.arrived() == {}
 
+    async def test_another_version(self, versioned):
+        """Of the same upload, as somebody's copy onto itself makes one: not the file that is owed went."""
+        log_id = await versioned.land()
+        await versioned.depot.put(BODY, log_id, TEMPORARY)
+        await versioned.remove()
+        assert (await versioned.depot.delivery(log_id)).status is S.HELD
+        await versioned.pass_by()
+        assert (await versioned.depot.delivery(log_id)).status is S.DISCARDED
+
+    async def test_a_restored_one(self, versioned):
+        """An upload that a rename had hidden and that was brought back is the same file, removed or not."""
+        log_id = await versioned.land()
+        hidden = await versioned.depot.objects.head(TEMPORARY)
+        await versioned.depot.objects.delete(TEMPORARY)
+        new = NewObject(TEMPORARY, None, metadata_of_restored(hidden))
+        await versioned.depot.objects.put(new, BODY, await Digest().take(BODY))
+        await versioned.remove()
+        assert (await versioned.depot.delivery(log_id)).status is S.DISCARDED
+
     async def test_a_final_name(self, versioned):
         """A file that is owed is delivered though it was removed, as ever."""
         log_id = await versioned.depot.land(BODY, FINAL)
@@ -352,6 +375,63 @@ class TestSentAgain:
         await versioned.pass_by()
         assert await versioned.status(log_id) == (S.DELIVERED, "2026/acme/x.filepart")
         assert await versioned.arrived() == {"acme/x.filepart": BODY}
+
+    async def test_replaced_without_versions(self):
+        """Then nothing is left of it, and the item says so."""
+        yard = Yard(Depot(versioned=False))
+        log_id = await yard.land()
+        await yard.depot.put(b"by hand", None, TEMPORARY)
+        await yard.pass_by()
+        delivery = await yard.depot.delivery(log_id)
+        assert (delivery.status, delivery.error) == (S.DISCARDED, "another file took its temporary name")
+
+    @pytest.mark.parametrize("ends", [TransferStatus.PARTIAL, TransferStatus.COMPLETED])
+    @pytest.mark.parametrize("is_renamed", [False, True], ids=["sent", "renamed"])
+    async def test_replaced_by_what_is_whole_or_not(self, versioned, ends, is_renamed):
+        """A whole file that took the name is one to give it up for; half a file is not."""
+        first = await versioned.land()
+        record = await versioned.depot.start(OTHER if is_renamed else TEMPORARY, HOLD)
+        stored = await versioned.depot.put(NEWER, record.log_id, record.location)
+        if ends is TransferStatus.COMPLETED:
+            await versioned.depot.complete(record, stored)
+        else:
+            now = versioned.depot.clock.now()
+            await versioned.depot.log.end(record.owner, ends, now, error="dropped", stored=stored)
+        if is_renamed:
+            there = await versioned.depot.objects.head(TEMPORARY)
+            await versioned.rename(OTHER, TEMPORARY, there.etag)
+        await versioned.pass_by()
+        is_whole = ends is TransferStatus.COMPLETED
+        assert (await versioned.status(first))[0] is (S.SUPERSEDED if is_whole else S.DELIVERED)
+        assert await versioned.arrived() == {"acme/x.filepart": NEWER if is_whole else BODY}
+
+
+class TestChangedMeanwhile:
+    async def test_while_it_is_taken_along(self, yard):
+        """What somebody else changed is read and moved again."""
+        log_id = await yard.land()
+        yard.log.fail("move_held", ChangedMeanwhile("a worker has it"))
+        await yard.rename()
+        assert await yard.status(log_id) == (S.PENDING, "2026/acme/x")
+
+    async def test_again_and_again(self, yard):
+        """The client reads OK, and the rename stays PENDING until it can be taken along."""
+        log_id = await yard.land()
+        yard.log.fail("move_held", ChangedMeanwhile("a worker has it"), call=None)
+        await yard.rename()
+        assert await yard.status(log_id) == (S.HELD, "2026/acme/x.filepart")
+        assert await yard.sweep(log_id) == [RenameStatus.DONE]
+        assert await yard.status(log_id) == (S.PENDING, "2026/acme/x")
+
+    async def test_renamed_while_a_worker_has_it(self, versioned):
+        """Under another temporary name it is due at once: its time was over."""
+        log_id = await versioned.land()
+        versioned.depot.clock.advance(HOLD)
+        now = versioned.depot.clock.now()
+        await versioned.depot.log.claim(log_id, "archive", BOB, now, now + timedelta(seconds=60))
+        await versioned.rename(TEMPORARY, OTHER)
+        held = await versioned.depot.delivery(log_id)
+        assert (held.status, held.source, held.due_at) == (S.HELD, OTHER, now)
 
 
 @pytest.mark.parametrize(("method", "moment"), STEPS)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from tidegate.adapters.memory.clock import ManualClock
 from tidegate.core.errors import (
+    AlreadyExists,
     ChangedMeanwhile,
     GatewayError,
     Incomplete,
@@ -21,7 +24,19 @@ from tidegate.core.transfers import TransferStatus
 from tidegate.services.intake import Uploads
 from tidegate.services.uploads import Upload
 from unit.services.faults import AFTER
-from unit.services.world import BASE_PART, HERE, LARGE, PATH, SESSION, SMALL, World, close, send
+from unit.services.world import (
+    BASE_PART,
+    GATEWAY,
+    HERE,
+    LARGE,
+    PATH,
+    SESSION,
+    SMALL,
+    WINDOW,
+    World,
+    close,
+    send,
+)
 
 S = TransferStatus
 ON = OpenIntent(is_write=True, must_exist=False, must_be_new=False, continues=True)
@@ -45,6 +60,11 @@ async def go_on(uploads: Uploads, body: bytes = LARGE) -> Upload:
     for offset in range(kept.size, len(body), 7):
         await upload.write(offset, body[offset : offset + 7])
     return upload
+
+
+async def send_from(upload: Upload, offset: int) -> None:
+    for start in range(offset, len(LARGE), 7):
+        await upload.write(start, LARGE[start : start + 7])
 
 
 async def test_a_dropped_upload_is_kept_and_not_published(world: World) -> None:
@@ -202,7 +222,7 @@ async def test_it_can_be_given_up(world: World) -> None:
     assert await uploads.forget_kept(SESSION, HERE)
     assert not await uploads.forget_kept(SESSION, HERE)
     record = await world.record(upload)
-    assert (record.status, record.error) == (S.ABANDONED, "given up by its partner")
+    assert (record.status, record.error) == (S.ABANDONED, "removed by its partner")
     assert not world.store.inner.open_uploads
 
 
@@ -219,7 +239,7 @@ async def test_a_write_at_the_start_begins_anew(world: World) -> None:
     assert not world.store.inner.open_uploads
 
 
-@pytest.mark.parametrize("offset", [7, 3 * BASE_PART - 1, 3 * BASE_PART + 1])
+@pytest.mark.parametrize("offset", [7, 3 * BASE_PART - 1, 3 * BASE_PART + WINDOW + 1])
 async def test_a_write_elsewhere_is_refused(world: World, offset: int) -> None:
     """Amid what is kept, or behind a gap: WRITE and CLOSE fail, and it can be continued still."""
     uploads = world.uploads(resume=True)
@@ -299,23 +319,143 @@ async def test_uploads_that_are_not_kept_go_as_before(world: World) -> None:
     assert not {"keep", "kept_at"} & set(world.calls)
 
 
-async def test_what_another_gateway_kept_waits_for_its_time(world: World) -> None:
-    """A new file asks DynamoDB for nothing, so it does not know of it; and nobody can continue it."""
+async def test_an_attempt_that_nobody_ended_counts_though_clocks_differ(world: World) -> None:
+    """The partner began anew on another gateway, which died: what was kept before is not gone on with."""
+    elsewhere = world.uploads(resume=True, gateway=THERE)
+    world.clock = ManualClock(world.clock.now() + timedelta(seconds=30))  # that gateway's is behind
     upload = await dropped(world, world.uploads(resume=True))
-    world.calls.clear()
-    there = world.uploads(resume=True, gateway=THERE)
-    anew = await there.begin(SESSION, PATH, HERE, ANEW)
-    assert world.calls == ["start"]
-    assert (await world.record(upload)).status is S.KEPT
-    assert await there.kept_at(SESSION, HERE) is None
-    await send(anew, LARGE)
-    await anew.finish()
+    await elsewhere.begin(SESSION, PATH, HERE, ANEW)
+    assert await world.uploads(resume=True, gateway=GatewayId("gw-c")).kept_at(SESSION, HERE) is None
+    assert (await world.record(upload)).status is S.ABANDONED
+
+
+async def test_a_digest_of_other_bytes_is_not_used(world: World) -> None:
+    """Another gateway wrote the file anew, and dropped it at the same size: the first one reads it again."""
+    here, elsewhere = world.uploads(resume=True), world.uploads(resume=True, gateway=THERE)
+    await dropped(world, here, body=bytes(100))
+    again = await elsewhere.begin(SESSION, PATH, HERE, ON)
+    await send(again, LARGE[:SENT])
+    await again.abandon("lost")
+    resumed = await go_on(here)
+    await resumed.finish()
+    assert await world.content() == LARGE
+    assert (await world.record(resumed)).sha256 == hashlib.sha256(LARGE).hexdigest()
+
+
+async def test_a_gateway_that_lost_it_leaves_it_alone(world: World) -> None:
+    """It was frozen, swept, and gone on with elsewhere: when it wakes it aborts nothing."""
+    here, elsewhere = world.uploads(resume=True), world.uploads(resume=True, gateway=THERE)
+    frozen = await here.begin(SESSION, PATH, HERE)
+    await send(frozen, LARGE[:SENT])
+    await frozen._sender.quiet()
+    taken = await world.log.take_over(await world.record(frozen), THERE, world.clock.now())
+    await world.kept(THERE).keep(taken, 2 * BASE_PART, "swept")
+    resumed = await go_on(elsewhere)
+    world.is_fresh = False
+    assert await close(frozen) is not None
+    await frozen.abandon("gone")
+    await resumed.finish()
+    assert await world.content() == LARGE
+
+
+async def test_disorder_where_it_is_continued(world: World) -> None:
+    """The first WRITE may be a little ahead, as everywhere; further ahead it is a gap."""
+    uploads = world.uploads(resume=True)
+    await dropped(world, uploads)
+    resumed = await uploads.begin(SESSION, PATH, HERE, ON)
+    at = 3 * BASE_PART
+    await resumed.write(at + 4, LARGE[at + 4 : at + 8])
+    await resumed.write(at, LARGE[at : at + 4])
+    await send_from(resumed, at + 8)
+    await resumed.finish()
+    assert await world.content() == LARGE
+
+
+async def test_parts_with_a_hole_are_kept_up_to_it(world: World) -> None:
+    """A part that is missing, and one too small to be followed, end what can be gone on with."""
+    uploads = world.uploads(resume=True)
+    upload = await uploads.begin(SESSION, PATH, HERE)
+    await send(upload, LARGE[:SENT])
+    await upload.finish()
+    begun = await uploads.begin(SESSION, PATH, HERE)
+    await send(begun, LARGE[:SENT])
+    await begun._sender.quiet()
+    record = await world.record(begun)
+    (open_upload,) = world.store.inner.open_uploads.values()
+    kept = world.kept(GATEWAY)
+    assert [part.size for part in await kept.whole_parts(record)] == [BASE_PART] * 3
+    second = open_upload.parts.pop(2)
+    assert [part.size for part in await kept.whole_parts(record)] == [BASE_PART]
+    open_upload.parts[2] = replace(second, body=b"small")
+    assert [part.size for part in await kept.whole_parts(record)] == [BASE_PART]
+    await begun.abandon("gone")
+
+
+async def test_a_size_amid_a_part_is_not_continued(world: World) -> None:
+    """The record and S3 tell of different uploads: nothing is gone on with."""
+    uploads = world.uploads(resume=True)
+    upload = await uploads.begin(SESSION, PATH, HERE)
+    await send(upload, LARGE[:SENT])
+    await upload._sender.quiet()
+    await world.kept(GATEWAY).keep(await world.record(upload), BASE_PART + 1, "lost")
+    assert await uploads.kept_at(SESSION, HERE) is None
+
+
+async def test_who_comes_back_takes_over_from_a_broken_line(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while of silence the same user's next session drops the earlier upload, and goes on."""
+    monkeypatch.setattr("tidegate.services.uploads._SILENT_SECONDS", 0)
+    uploads = world.uploads(resume=True, one_writer=True)
+    silent = await uploads.begin(SESSION, PATH, HERE)
+    await send(silent, LARGE[:SENT])
+    again = replace(SESSION, session_id="fedcba9876543210")
+    assert silent.is_left_by(again)
+    assert silent.continuable_bytes == 3 * BASE_PART
+    resumed = await uploads.begin(again, PATH, HERE, ON)
+    assert resumed.received_bytes == 3 * BASE_PART
+    await send_from(resumed, 3 * BASE_PART)
+    with pytest.raises(GatewayError):
+        await silent.write(SENT, b"late")
+    await resumed.finish()
+    assert await world.content() == LARGE
+
+
+@pytest.mark.parametrize("who", ["the same session", "another user", "too early"])
+async def test_who_does_not_take_over(world: World, who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its own session, by another user, or before it was silent for long, a second writer is refused."""
+    monkeypatch.setattr("tidegate.services.uploads._SILENT_SECONDS", 1000 if who == "too early" else 0)
+    uploads = world.uploads(resume=True, one_writer=True)
+    first = await uploads.begin(SESSION, PATH, HERE)
+    other = {
+        "the same session": SESSION,
+        "another user": replace(SESSION, user_name="bank", session_id="b" * 16),
+        "too early": replace(SESSION, session_id="b" * 16),
+    }[who]
+    with pytest.raises(AlreadyExists):
+        await uploads.begin(other, PATH, HERE, ON)
+    await send(first, LARGE)
+    await first.finish()
+    assert await world.content() == LARGE
+
+
+async def test_what_cannot_come_whole_is_no_writer(world: World) -> None:
+    """A client that failed comes back at once, while its first upload is being ended: it is let in."""
+    uploads = world.uploads(resume=True, one_writer=True)
+    first = await uploads.begin(SESSION, PATH, HERE)
+    with pytest.raises(OutOfOrderWrite):
+        await first.write(1000, b"x")
+    again = await uploads.begin(replace(SESSION, session_id="b" * 16), PATH, HERE)
+    await first.abandon("gone")
+    await send(again, LARGE)
+    await again.finish()
+    assert await world.content() == LARGE
 
 
 async def test_truncating_opens_what_is_kept_to_nobody(world: World) -> None:
-    """A new file by TRUNCATE is a story of its own, and what this gateway has kept of that name is gone."""
-    uploads = world.uploads(resume=True)
-    upload = await dropped(world, uploads)
+    """A new file by TRUNCATE is a story of its own, and what was kept of that name is gone."""
+    uploads = world.uploads(resume=True, gateway=THERE)
+    upload = await dropped(world, world.uploads(resume=True))
     anew = await uploads.begin(SESSION, PATH, HERE, ANEW)
     assert (await world.record(upload)).status is S.ABANDONED
     assert not world.store.inner.open_uploads

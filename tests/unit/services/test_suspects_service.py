@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tidegate.core.acceptance import Duplicates, Rules
 from tidegate.core.deliveries import DeliveryStatus
-from tidegate.core.errors import ChangedMeanwhile, IllegalTransition, InvalidSettings, NotFound
+from tidegate.core.errors import AccessDenied, ChangedMeanwhile, IllegalTransition, InvalidSettings, NotFound
 from tidegate.core.holding import Holding
 from tidegate.core.ids import LogId
+from tidegate.core.objects import NewObject
 from tidegate.core.renames import Rename
 from tidegate.core.sidecars import Sidecar, SidecarKind
 from tidegate.core.transfers import TransferRecord, TransferStatus
+from tidegate.services import due_rows
 from tidegate.services.decisions import Decisions
+from tidegate.services.part_sender import Digest
 from unit.services.faults import AFTER
 from unit.services.rules_world import RulesWorld, key_of
 from unit.services.world import GATEWAY, LARGE, SESSION, SMALL, TARGETS, send, turns
@@ -92,7 +96,20 @@ class TestSidecarsThatCome:
         record = await world.put("x.csv", BODY)
         assert await waiting(world) == []
         await world.put("x.csv.ok", b"")
-        assert await world.again(record) == record
+        held = await world.again(record)
+        assert (held.status, held.look_at) == (S.SUSPECT, None)
+        assert held.error == "it has 24 bytes, fewer than the 100 asked for", "the sidecar has come"
+
+    async def test_a_file_that_waits_no_longer(self):
+        """A sidecar that comes has it judged again all the same: its rules may be others by now."""
+        world = RulesWorld(Rules(sidecar=OK, minimum_bytes=100))
+        record = await world.put("x.csv", BODY)
+        assert record.look_at is None
+        world.routes = RulesWorld(Rules(sidecar=OK)).routes
+        world.suspects = world.gateway(GATEWAY)
+        world.passes(1)
+        await world.put("x.csv.ok", b"")
+        assert (await world.again(record)).status is S.COMPLETED
 
     async def test_a_newer_version_and_its_sidecar(self):
         """The sidecar is the newer version's: that is released, and the older one still waits."""
@@ -201,7 +218,7 @@ class TestWhatMissesEachOther:
         assert ahead == timedelta(hours=1)
 
     async def test_a_look_that_fails_is_made_again(self):
-        """S3 that does not answer costs one file one look, and others none."""
+        """S3 that does not answer costs one file one look, and others none; the record says so."""
         world = RulesWorld(Rules(sidecar=OK))
         one, two = await world.put("x.csv", BODY), await world.put("y.csv", BODY)
         world.suspects = None
@@ -211,6 +228,9 @@ class TestWhatMissesEachOther:
         other = world.gateway("gw-other")
         world.store.fail("head", call=1)
         assert await other.look_at_due() == 1
+        states = {each.status: each for each in (await world.again(one), await world.again(two))}
+        assert states[S.SUSPECT].error == "it could not be looked at: head: no answer"
+        world.passes(10)
         assert await other.look_at_due() == 1
         assert {(await world.again(each)).status for each in (one, two)} == {S.COMPLETED}
 
@@ -247,6 +267,165 @@ class TestWhatMissesEachOther:
         assert (await world.again(record)).error == "it waits for its sidecar x.csv.sha256"
 
 
+class TestLooksThatEndWithoutADecision:
+    """Each is put off, with its reason: what fails each time must not stand in front of others."""
+
+    async def test_another_object_in_its_place(self):
+        """Without versions nothing is left of it: said, put off, and given up after a week."""
+        world = RulesWorld(Rules(sidecar=OK), versioned=False)
+        record = await world.put("x.csv", BODY)
+        await world.put("x.csv", SMALL)
+        world.passes(60)
+        await world.suspects.look_at_due()
+        held = await world.again(record)
+        assert "is another object than the record's" in held.error
+        assert held.look_at > world.clock.now()
+        world.passes(7 * 86400)
+        await world.suspects.look_at_due()
+        held = await world.again(record)
+        assert held.error.endswith("; it is not current any more, and after 7 days waits no longer")
+        assert held.look_at is None
+
+    async def test_a_target_that_is_gone(self):
+        """Nothing can be owed to it: the record says so, and the file is looked at again."""
+        world = RulesWorld(Rules(sidecar=OK))
+        record = await world.put("x.csv", BODY)
+        world.suspects = None
+        await (await world.open("x.csv.ok")).finish()
+        world.passes(60)
+        world.decisions = replace(world.decisions, targets=TARGETS[:1])
+        assert await world.gateway("gw-other").look_at_due() == 0
+        held = await world.again(record)
+        assert held.status is S.SUSPECT
+        assert "which is not configured" in held.error
+        assert held.look_at > world.clock.now()
+        world.decisions = replace(world.decisions, targets=TARGETS)
+        world.passes(60)
+        assert await world.gateway("gw-other").look_at_due() == 1
+
+    async def test_a_refusal(self):
+        """A look that was refused once is made again, and the file released when all is well."""
+        world = RulesWorld(Rules(sidecar=OK))
+        record = await world.put("x.csv", BODY)
+        world.passes(20)
+        world.store.fail("head", AccessDenied("not yours"), when=lambda at, *_: at.key.endswith(".ok"))
+        assert await world.suspects.look_at_due() == 0
+        held = await world.again(record)
+        assert held.error == "it could not be judged: not yours"
+        assert held.look_at > world.clock.now()
+        world.suspects, ours = None, world.suspects
+        await (await world.open("x.csv.ok")).finish()
+        world.passes(60)
+        assert await ours.look_at_due() == 1
+
+    async def test_a_release_that_cannot_be_written(self):
+        """While the record is SUSPECT it is put off, whatever stood in the way."""
+        world = RulesWorld(Rules(sidecar=OK))
+        record = await world.put("x.csv", BODY)
+        world.suspects, ours = None, world.suspects
+        await (await world.open("x.csv.ok")).finish()
+        world.passes(60)
+        world.log.fail("release", ChangedMeanwhile("somebody is at it"))
+        assert await ours.look_at_due() == 0
+        held = await world.again(record)
+        assert (held.status, held.error) == (S.SUSPECT, "it could not be looked at: somebody is at it")
+        assert held.look_at > world.clock.now()
+
+    async def test_a_decision_that_was_faster(self):
+        """Then nothing is written over it."""
+        world = RulesWorld(Rules(sidecar=OK))
+        record = await world.put("x.csv", BODY)
+        world.passes(60)
+        gate = world.store.hold("head")
+        looking = asyncio.create_task(world.suspects.look_at_due())
+        await gate.reached.wait()
+        discarded = await world.decisions.discard(record.log_id, "ann", "no")
+        gate.go.set()
+        assert await looking == 0
+        assert await world.again(record) == discarded
+
+    async def test_a_file_that_is_not_current_any_more(self):
+        """It is looked at for a week and no longer; one that is current waits on."""
+        world = RulesWorld(Rules(sidecar=OK))
+        old = await world.put("x.csv", BODY)
+        new = await world.put("x.csv", SMALL)
+        world.passes(7 * 86400 - 60)
+        await world.suspects.look_at_due()
+        assert (await world.again(old)).look_at is not None
+        world.passes(3600)
+        await world.suspects.look_at_due()
+        assert (await world.again(old)).look_at is None
+        assert (await world.again(new)).look_at > world.clock.now()
+
+    async def test_a_rename_that_is_under_way(self):
+        """While the file has no name for a moment, its version is not taken to be gone for good."""
+        world = RulesWorld(Rules(sidecar=OK), versioned=False)
+        record = await world.put("x.csv.tmp", BODY)
+        rename = await world_rename(world, record)
+        await world.log.inner.intend(rename)
+        await world.store.inner.delete(record.location)
+        world.passes(60)
+        await world.suspects.look_at_due()
+        assert (await world.again(record)).look_at > world.clock.now()
+
+
+class TestTheIndex:
+    async def test_none_keeps_others_from_their_turn(self):
+        """Rows that are never put off fill pages, all in front: a fresh file is looked at all the same."""
+        world = RulesWorld(Rules(sidecar=OK))
+        elsewhere = [
+            replace(await world.put(f"{n}", b"x"), server_id="s-11111111111111111") for n in range(8)
+        ]
+        transfers = world.log.inner._transfers
+        for other in elsewhere:
+            transfers[other.log_id] = other
+        fresh = await world.put("x.csv", BODY)
+        world.suspects = None
+        await (await world.open("x.csv.ok")).finish()
+        world.passes(60)
+        ours = world.gateway("gw-other")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(due_rows, "_PAGE", 2)
+            patch.setattr("tidegate.services.due_rows.OPEN_WORK_SHARDS", 1)
+            patch.setattr("tidegate.adapters.memory.suspects.shard_of", lambda _: 0)
+            assert await ours.look_at_due() == 1
+            assert (await world.again(fresh)).status is S.COMPLETED
+            before = world.log.count("story")
+            assert await ours.look_at_due() == 0
+            assert world.log.count("story") == before, "others' rows are known by now"
+
+    async def test_a_sweep_is_not_held_up(self):
+        """After ten seconds the rest is left to the next sweep, which goes on there."""
+        world = RulesWorld(Rules(sidecar=OK))
+        records = [await world.put(f"{n}", BODY) for n in range(9)]
+        world.passes(60)
+        slow = world.log.inner.hold_back
+
+        async def hold_back(*args):
+            world.passes(4)
+            await slow(*args)
+
+        world.log.inner.hold_back = hold_back
+        looked = []
+        for _ in range(3):
+            before = world.log.count("hold_back")
+            await world.suspects.look_at_due()
+            looked.append(world.log.count("hold_back") - before)
+        assert looked == [3, 3, 3]
+        assert not {each.look_at for each in records} & {
+            (await world.again(each)).look_at for each in records
+        }
+
+    async def test_a_rule_that_was_taken_away(self):
+        """What waits for it is released, though no route asks for sidecars any more."""
+        world = RulesWorld(Rules(sidecar=OK))
+        record = await world.put("x.csv", BODY)
+        world.routes = RulesWorld(Rules()).routes
+        world.passes(60)
+        assert await world.gateway("gw-new").look_at_due() == 1
+        assert (await world.again(record)).status is S.COMPLETED
+
+
 class TestRenames:
     async def test_a_sidecar_that_gets_its_name_by_a_rename(self):
         """Clients send sidecars under temporary names, too."""
@@ -273,6 +452,64 @@ class TestRenames:
         assert {each.destination.key for each in deliveries} == {"2026/acme/in/x.csv", "acme/in/x.csv"}
         current = await world.object(key_of("x.csv"))
         assert {each.version_id for each in deliveries} == {current.version_id}
+
+    @pytest.mark.parametrize("by_hand", [False, True])
+    async def test_a_rename_while_it_is_placed(self, by_hand):
+        """It is not owed under a name it has left: a look is made again, and a person is told to."""
+        world = RulesWorld(Rules(sidecar=SHA))
+        await world.put("y.csv.sha256", digest(BODY))
+        record = await world.put("x.csv", BODY)
+        world.suspects, ours = world.gateway("gw-other"), world.suspects
+        await world.store.inner.put(
+            NewObject(key_of("x.csv.sha256"), None, {}), digest(BODY), await Digest().take(digest(BODY))
+        )
+        world.passes(60)
+        gate = world.store.hold("head", when=lambda at, *_: at == key_of("x.csv"))
+        if by_hand:
+            deciding = asyncio.create_task(world.decisions.release(record.log_id, "ann", ""))
+        else:
+            deciding = asyncio.create_task(ours.look_at_due())
+        await gate.reached.wait()
+        left = world.log.hold("release")
+        renaming = asyncio.create_task(world.rename(record, "y.csv"))
+        await left.reached.wait()
+        gate.go.set()
+        if by_hand:
+            with pytest.raises(ChangedMeanwhile, match="was renamed meanwhile"):
+                await deciding
+        else:
+            assert await deciding == 0
+        left.go.set()
+        await renaming
+        assert (await world.again(record)).status is S.COMPLETED
+        assert {each.source for each in await world.deliveries(record.log_id)} == {key_of("y.csv")}
+
+    async def test_a_rename_between_the_look_and_the_release(self):
+        """What was owed as HELD for the name it had a moment ago follows it, and is due."""
+        world = RulesWorld(Rules(minimum_bytes=100), holding=Holding(("*.filepart",), 60))
+        world.decisions = replace(world.decisions, held=world.held())
+        record = await world.put("x.csv.filepart", BODY)
+        gate = world.log.hold("release")
+        releasing = asyncio.create_task(world.decisions.release(record.log_id, "ann", ""))
+        await gate.reached.wait()
+        await world.rename(record, "x.csv")
+        gate.go.set()
+        await releasing
+        deliveries = await world.deliveries(record.log_id)
+        assert {each.status for each in deliveries} == {DeliveryStatus.PENDING}
+        assert {each.source for each in deliveries} == {key_of("x.csv")}
+
+    @pytest.mark.parametrize("first_holds", [False, True])
+    async def test_renamed_twice(self, first_holds):
+        """What one rename has let go none after it holds again."""
+        world = RulesWorld(Rules(minimum_bytes=100), holding=Holding(("*.filepart",), 60))
+        record = await world.put("x.filepart", BODY)
+        await world.rename(record, "y", holds=first_holds)
+        world.passes(1)
+        await world.rename(replace(record, object_key=key_of("y").key), "z.filepart", holds=True)
+        await world.decisions.release(record.log_id, "ann", "")
+        states = {each.status for each in await world.deliveries(record.log_id)}
+        assert states == {DeliveryStatus.HELD if first_holds else DeliveryStatus.PENDING}
 
     @pytest.mark.parametrize("is_renamed", [False, True])
     async def test_a_temporary_name(self, is_renamed):

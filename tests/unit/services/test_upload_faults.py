@@ -146,7 +146,7 @@ async def test_an_object_of_another_size(world):
     await send(upload, SMALL)
     put = world.store.inner.put
 
-    async def cut_short(new, body, crc32):
+    async def cut_short(new, body, crc32, *, replacing=None):
         from dataclasses import replace
 
         return replace(await put(new, body, crc32), size=len(body) - 1)

@@ -22,9 +22,9 @@ async def test_a_file_is_stored_as_its_route_says(world: World, monkeypatch: pyt
     asked: list[NewObject] = []
     put = world.store.inner.put
 
-    async def noted(new: NewObject, *rest: Any) -> StoredObject:
+    async def noted(new: NewObject, *rest: Any, **more: Any) -> StoredObject:
         asked.append(new)
-        return await put(new, *rest)
+        return await put(new, *rest, **more)
 
     monkeypatch.setattr(world.store.inner, "put", noted)
     upload = await world.begin(world.uploads(routes=(a_route(),)))

@@ -71,7 +71,9 @@ class World:
     ) -> Uploads:
         kept = self.kept(gateway) if resume else None
         return Uploads(
-            Backends(self.store, self.log, self.clock, gateway, lambda: self.is_fresh, kept),
+            Backends(
+                self.store, self.log, self.clock, gateway, lambda: self.is_fresh, kept, held=self.held()
+            ),
             self.budget,
             UploadSettings(
                 schedule or PartSchedule(BASE_PART, BASE_PART),

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from tidegate.core.behaviour import POSIX_RENAME, PRESETS, Behaviour, Preset
+from tidegate.core.errors import InvalidSettings
 from tidegate.settings import Settings, behaviour_of
 from tidegate.settings.sections import BehaviourSettings, SftpSettings
 
@@ -52,3 +53,17 @@ def test_posix_rename_is_offered_exactly_if_it_works(preset: Preset, overwrite: 
     behaviour = behaviour_of(settings, preset)
     assert behaviour.extensions.count(POSIX_RENAME) == int(behaviour.rename_overwrite)
     assert {*behaviour.extensions} - {POSIX_RENAME} == {*PRESETS[preset].extensions} - {POSIX_RENAME}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("dropped", ["store_partial", "discard", "keep"])
+def test_what_is_kept_is_of_use(resume: bool, dropped: str) -> None:
+    """Keeping without going on, and half files in place of those that are added to, are refused in words."""
+    said = BehaviourSettings(resume=resume, dropped_upload=dropped)
+    settings = Settings(behaviour=said)
+    if (resume, dropped) in {(False, "keep"), (True, "store_partial")}:
+        with pytest.raises(InvalidSettings, match="do not go together") as refused:
+            behaviour_of(settings, "partner-safe")
+        assert "behaviour.dropped_upload" in refused.value.hint
+    else:
+        assert behaviour_of(settings, "partner-safe").resume is resume

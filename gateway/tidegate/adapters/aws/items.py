@@ -18,8 +18,8 @@ from tidegate.core.users import RefusedLogin
 TRANSFER_ITEM = "transfer"
 DELIVERY_PREFIX = "delivery#"
 LOGIN_ITEM = "login"
-# Leads from a name to the transfer that is kept for it; tells nothing itself.
-KEPT_ITEM = "kept"
+# Leads from a name to the last attempt that did not complete; tells nothing itself.
+ATTEMPT_ITEM = "attempt"
 _WAITING = "WAIT#"
 
 _to_wire = TypeSerializer().serialize

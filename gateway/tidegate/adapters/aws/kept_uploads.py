@@ -1,8 +1,8 @@
 """
 Kept uploads in DynamoDB: the state of a transfer, and an item that leads from a name to it.
 
-The item `kept` has a partition of its own, named after server, bucket and key. It is written with the state
-and says only where to look; whether that transfer is still KEPT, the transfer says.
+The item `attempt` has a partition of its own, named after server, user, bucket and key. It is written with
+the state and says where to look, and what was there; whether that transfer is still KEPT, the transfer says.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tidegate.adapters.aws import items
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.core.errors import ChangedMeanwhile
 from tidegate.core.ids import GatewayId, LogId
-from tidegate.core.objects import Location
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import Owner, TransferRecord, TransferStatus, sources_of
+from tidegate.ports.kept_uploads import Attempt, Name
 from tidegate.ports.transfer_log import OpenRecord
 
 
@@ -30,7 +30,15 @@ class DynamoKeptUploads:
     _retention_days: int
 
     async def keep(
-        self, record: TransferRecord, owner: Owner, size: int, reason: str, *, at: datetime, until: datetime
+        self,
+        record: TransferRecord,
+        owner: Owner,
+        size: int,
+        reason: str,
+        *,
+        at: datetime,
+        until: datetime,
+        found: str | None,
     ) -> None:
         changes = {
             "Status": TransferStatus.KEPT.value,
@@ -43,20 +51,23 @@ class DynamoKeptUploads:
         # Also from KEPT itself: a repeat after a lost answer.
         sources = [*sources_of(TransferStatus.KEPT), TransferStatus.KEPT]
         update = self._change(owner, sources, changes)
-        # The name outlives what is kept by a while: it says where to look, and no more.
-        item = {
-            **_name(record.server_id, record.location),
-            "TransferLogID": owner.log_id,
-            "ExpiresAt": items.expiry(until, self._retention_days),
-        }
-        put: Any = {"TableName": self._table, "Item": items.wire(item)}
+        put: Any = {"TableName": self._table, "Item": self._attempt(record, found, until)}
         await self._clients.run(
             self._clients.dynamodb.transact_write_items, TransactItems=[{"Update": update}, {"Put": put}]
         )
 
-    async def kept_at(self, server_id: str, location: Location) -> TransferRecord | None:
-        name = await self._item(_name(server_id, location))
-        record = await self._transfer(name["TransferLogID"]) if name else None
+    async def note_attempt(self, record: TransferRecord, found: str, at: datetime) -> None:
+        await self._clients.run(
+            self._clients.dynamodb.put_item, TableName=self._table, Item=self._attempt(record, found, at)
+        )
+
+    async def last_attempt(self, name: Name) -> Attempt | None:
+        item = await self._item(_key_of(name))
+        return Attempt(LogId(item["TransferLogID"]), item.get("Found")) if item else None
+
+    async def kept_at(self, name: Name) -> TransferRecord | None:
+        attempt = await self.last_attempt(name)
+        record = await self._transfer(attempt.log_id) if attempt else None
         return record if record and record.status is TransferStatus.KEPT else None
 
     async def continue_kept(
@@ -99,6 +110,17 @@ class DynamoKeptUploads:
             OpenRecord(LogId(row["LogID"]), GatewayId(row["GatewayId"]), row.get("UploadId")) for row in rows
         ]
 
+    def _attempt(self, record: TransferRecord, found: str | None, until: datetime) -> items.Item:
+        # It outlives what is kept by a while: it says where to look, and what was there.
+        return items.wire(
+            {
+                **_key_of(Name.of(record)),
+                "TransferLogID": record.log_id,
+                "Found": found,
+                "ExpiresAt": items.expiry(until, self._retention_days),
+            }
+        )
+
     async def _transfer(self, log_id: str) -> TransferRecord | None:
         found = await self._item({"LogID": log_id, "Item": items.TRANSFER_ITEM})
         return items.transfer_record(found) if found else None
@@ -139,7 +161,8 @@ class DynamoKeptUploads:
         }
 
 
-def _name(server_id: str, location: Location) -> dict[str, Any]:
-    # Hashed: a key may be half as long as a partition key can be, and a bucket and a server come on top.
-    told = f"{server_id}\0{location.bucket}\0{location.key}".encode()
-    return {"LogID": f"kept#{hashlib.sha256(told).hexdigest()}", "Item": items.KEPT_ITEM}
+def _key_of(name: Name) -> dict[str, Any]:
+    # Hashed: a key may be half as long as a partition key can be, and all the others come on top.
+    where = name.location
+    told = f"{name.server_id}\0{name.user_name}\0{where.bucket}\0{where.key}".encode()
+    return {"LogID": f"attempt#{hashlib.sha256(told).hexdigest()}", "Item": items.ATTEMPT_ITEM}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from tidegate.adapters.aws.part_body import body_of
-from tidegate.adapters.aws.s3_copy import kept, told, version_of
+from tidegate.adapters.aws.s3_copy import condition, kept, told, version_of
 from tidegate.adapters.aws.s3_parts import S3Parts, answered_at
 from tidegate.adapters.aws.whole_checksums import HINT, asking, explained, is_declined, stating
 from tidegate.core.errors import GatewayError, InvalidSettings, NotFound, StoreUnavailable, Throttled
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 class S3ObjectStore(S3Parts):
     """The `ObjectStore` port over any S3 API."""
 
-    async def put(self, new: NewObject, body: Body, crc32: str) -> StoredObject:
+    async def put(
+        self, new: NewObject, body: Body, crc32: str, *, replacing: str | None = None
+    ) -> StoredObject:
         answer = await self._clients.run_s3(
             self._clients.s3.put_object,
             Bucket=new.location.bucket,
@@ -48,6 +50,7 @@ class S3ObjectStore(S3Parts):
             Metadata=new.metadata,
             ChecksumCRC32=crc32,
             **kept(new),
+            **condition(replacing),
         )
         return StoredObject(
             new.location,
@@ -118,6 +121,8 @@ class S3ObjectStore(S3Parts):
         upload_id: UploadId,
         receipts: Sequence[PartReceipt],
         whole: WholeObject,
+        *,
+        replacing: str | None = None,
     ) -> StoredObject:
         full = self._clients.endpoint.full_object_checksums
         parts: Any = [
@@ -132,6 +137,7 @@ class S3ObjectStore(S3Parts):
                 UploadId=upload_id,
                 MultipartUpload={"Parts": parts},
                 **stating(full, whole),
+                **condition(replacing),
             )
         told(answer, "ETag", f"completing {location}")
         return await self.head(location, version_of(answer))
@@ -231,15 +237,22 @@ class S3ObjectStore(S3Parts):
             request["UploadIdMarker"] = page["NextUploadIdMarker"]
 
     async def versions(
-        self, location: Location, *, back_to: str | None = None, since: datetime | None = None
+        self,
+        location: Location,
+        *,
+        back_to: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
     ) -> list[ObjectVersion]:
-        return await self._clients.run_s3(self._versions, location, back_to, since)
+        return await self._clients.run_s3(self._versions, location, back_to, since, limit)
 
     def _versions(
-        self, location: Location, back_to: str | None, since: datetime | None
+        self, location: Location, back_to: str | None, since: datetime | None, limit: int | None
     ) -> list[ObjectVersion]:
         pages = self._clients.s3.get_paginator("list_object_versions").paginate(
-            Bucket=location.bucket, Prefix=location.key
+            Bucket=location.bucket,
+            Prefix=location.key,
+            PaginationConfig={"PageSize": limit} if limit else {},
         )
         rows = []
         for page in pages:
@@ -253,6 +266,8 @@ class S3ObjectStore(S3Parts):
                 break  # of one key the newest come first
             if not ours and (found or markers):
                 break  # keys come in order, and ours is the first of its prefix
+            if limit and len(rows) >= limit:
+                break
         # Versions and delete markers arrive as two lists. Only the latest is told apart by a flag;
         # below it, time orders them, and a stable sort keeps S3's own order within one second.
         rows.sort(key=lambda row: (row[0]["IsLatest"], row[0]["LastModified"]), reverse=True)
@@ -260,7 +275,7 @@ class S3ObjectStore(S3Parts):
             ObjectVersion(
                 version_of(row), row["IsLatest"], marker, (now - row["LastModified"]).total_seconds()
             )
-            for row, marker in rows
+            for row, marker in rows[:limit]
         ]
 
 

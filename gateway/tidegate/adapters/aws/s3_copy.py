@@ -41,7 +41,7 @@ class S3Copier:
             ContentType="application/octet-stream",
             Metadata=new.metadata,
             **source_of(source),
-            **_condition(replacing),
+            **condition(replacing),
             **kept(new),
             **_own_tags(new),
         )
@@ -79,7 +79,7 @@ class S3Copier:
                 s3.complete_multipart_upload,
                 MultipartUpload={"Parts": parts},
                 **where,
-                **_condition(replacing),
+                **condition(replacing),
             )
             etag = told(answer, "ETag", f"copying to {new.location}")
         except BaseException:
@@ -150,7 +150,7 @@ def source_of(source: StoredObject) -> dict[str, Any]:
     return {"CopySource": copy_source, "CopySourceIfMatch": source.etag}
 
 
-def _condition(replacing: str | None) -> Any:
+def condition(replacing: str | None) -> Any:
     """Return the members that say what the destination must be. Look-alikes of S3 may not read them."""
     if replacing is None:
         return {}

@@ -16,6 +16,10 @@ from tidegate.ports.transfer_log import OpenWork
 _ITS_ROWS = ("OpenWork", "DueAt")
 
 
+def _index_key(row: OpenWork) -> items.Item:
+    return {"LogID": row.log_id, "Item": row.item, **items.waiting_rows(row.log_id, row.due_at)}
+
+
 class DynamoSuspects:
     """The port `SuspectLog`."""
 
@@ -24,7 +28,10 @@ class DynamoSuspects:
     _retention_days: int
     _delivery_put: Callable[[Delivery], Any]
 
-    async def waiting(self, shard: int, now: datetime, limit: int = 100) -> list[OpenWork]:
+    async def waiting(
+        self, shard: int, now: datetime, limit: int = 100, after: OpenWork | None = None
+    ) -> list[OpenWork]:
+        start: Any = {"ExclusiveStartKey": items.wire(_index_key(after))} if after else {}
         answer = await self._clients.run(
             self._clients.dynamodb.query,
             TableName=self._table,
@@ -32,6 +39,7 @@ class DynamoSuspects:
             KeyConditionExpression="OpenWork = :shard AND DueAt <= :now",
             ExpressionAttributeValues=items.wire({":shard": f"WAIT#{shard}", ":now": items.stamp(now)}),
             Limit=limit,
+            **start,
         )
         rows = [items.plain(row) for row in answer["Items"]]
         return [OpenWork(LogId(row["LogID"]), row["Item"], items.moment(row["DueAt"])) for row in rows]

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from tidegate.core.errors import ChangedMeanwhile
 from tidegate.core.ids import GatewayId, LogId
-from tidegate.core.objects import Location
 from tidegate.core.sessions import Session
 from tidegate.core.shards import shard_of
 from tidegate.core.transfers import TRANSITIONS, Owner, TransferRecord, TransferStatus
+from tidegate.ports.kept_uploads import Attempt, Name
 from tidegate.ports.transfer_log import OpenRecord
 
 
@@ -19,11 +19,19 @@ class MemoryKeptUploads:
     """`KeptUploadLog` for tests and local mode; part of `MemoryTransferLog`."""
 
     _transfers: dict[LogId, TransferRecord]
-    _kept_names: dict[tuple[str, Location], LogId]
+    _attempts: dict[Name, Attempt]
     _kept_until: dict[LogId, datetime]
 
     async def keep(
-        self, record: TransferRecord, owner: Owner, size: int, reason: str, *, at: datetime, until: datetime
+        self,
+        record: TransferRecord,
+        owner: Owner,
+        size: int,
+        reason: str,
+        *,
+        at: datetime,
+        until: datetime,
+        found: str | None,
     ) -> None:
         await asyncio.sleep(0)
         current = self._transfers.get(owner.log_id)
@@ -34,13 +42,21 @@ class MemoryKeptUploads:
                 raise ChangedMeanwhile(f"transfer {owner.log_id} is {current.status} already")
             current = current.moved(TransferStatus.KEPT, at, size=size, error=reason)
         self._transfers[owner.log_id] = current
-        self._kept_names[record.server_id, record.location] = owner.log_id
+        self._attempts[Name.of(record)] = Attempt(owner.log_id, found)
         self._kept_until[owner.log_id] = until
 
-    async def kept_at(self, server_id: str, location: Location) -> TransferRecord | None:
+    async def note_attempt(self, record: TransferRecord, found: str, at: datetime) -> None:  # noqa: ARG002
         await asyncio.sleep(0)
-        log_id = self._kept_names.get((server_id, location))
-        record = self._transfers.get(log_id) if log_id else None
+        self._attempts[Name.of(record)] = Attempt(record.log_id, found)
+
+    async def last_attempt(self, name: Name) -> Attempt | None:
+        await asyncio.sleep(0)
+        return self._attempts.get(name)
+
+    async def kept_at(self, name: Name) -> TransferRecord | None:
+        await asyncio.sleep(0)
+        attempt = self._attempts.get(name)
+        record = self._transfers.get(attempt.log_id) if attempt else None
         return record if record and record.status is TransferStatus.KEPT else None
 
     async def continue_kept(

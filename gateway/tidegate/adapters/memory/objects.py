@@ -90,9 +90,12 @@ class MemoryObjectStore:
 
     # --- ObjectWriter -----------------------------------------------------------------------
 
-    async def put(self, new: NewObject, body: Body, crc32: str) -> StoredObject:
+    async def put(
+        self, new: NewObject, body: Body, crc32: str, *, replacing: str | None = None
+    ) -> StoredObject:
         await asyncio.sleep(0)
         kept = checked(new.location, body, crc32)
+        self._must_replace(new.location, replacing)
         return self._store(new, kept, etag_of(kept))
 
     async def create_multipart(self, new: NewObject) -> UploadId:
@@ -129,10 +132,13 @@ class MemoryObjectStore:
         upload_id: UploadId,
         receipts: Sequence[PartReceipt],
         whole: WholeObject,
+        *,
+        replacing: str | None = None,
     ) -> StoredObject:
         await asyncio.sleep(0)
         upload = self._upload(location, upload_id)
         bodies = upload.assembled(receipts, whole, self._min_part_bytes)
+        self._must_replace(location, replacing)
         stored = self._store(upload.new, b"".join(bodies), multipart_etag_of(bodies))
         del self.open_uploads[upload_id]
         return stored
@@ -187,6 +193,7 @@ class MemoryObjectStore:
         *,
         back_to: str | None = None,  # noqa: ARG002 - there are never too many here
         since: datetime | None = None,  # noqa: ARG002
+        limit: int | None = None,
     ) -> list[ObjectVersion]:
         await asyncio.sleep(0)
         newest_first = self._bucket(location.bucket).keys.get(location.key, [])[::-1]
@@ -194,7 +201,7 @@ class MemoryObjectStore:
             ObjectVersion(
                 version.version_id, place == 0, version.stored is None, self._age_of(version.stored_at)
             )
-            for place, version in enumerate(newest_first)
+            for place, version in enumerate(newest_first[:limit])
         ]
 
     # --- ObjectCopier -----------------------------------------------------------------------

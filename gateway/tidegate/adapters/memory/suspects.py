@@ -22,14 +22,16 @@ class MemorySuspects:
     _transfers: dict[LogId, TransferRecord]
     _deliveries: dict[tuple[LogId, str], Delivery]
 
-    async def waiting(self, shard: int, now: datetime, limit: int = 100) -> list[OpenWork]:
+    async def waiting(
+        self, shard: int, now: datetime, limit: int = 100, after: OpenWork | None = None
+    ) -> list[OpenWork]:
         await asyncio.sleep(0)
         rows = [
             OpenWork(record.log_id, "transfer", record.look_at)
             for record in self._transfers.values()
             if record.look_at is not None and record.look_at <= now and shard_of(record.log_id) == shard
         ]
-        return sorted(rows, key=lambda row: (row.due_at, row.log_id))[:limit]
+        return [row for row in sorted(rows, key=_order) if not after or _order(row) > _order(after)][:limit]
 
     async def hold_back(self, suspect: TransferRecord, error: str, due_at: datetime | None) -> None:
         await asyncio.sleep(0)
@@ -69,3 +71,7 @@ class MemorySuspects:
     ) -> None:
         decided = {"decided_by": decision.by, "decision": decision.why or None, "look_at": None}
         self._transfers[kept.log_id] = kept.moved(to, decision.at, **decided, **changes)
+
+
+def _order(row: OpenWork) -> tuple[datetime, LogId]:
+    return row.due_at, row.log_id

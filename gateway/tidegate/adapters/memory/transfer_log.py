@@ -19,7 +19,7 @@ from tidegate.core import transfers as transfer_states
 from tidegate.core.deliveries import Delivery
 from tidegate.core.errors import ChangedMeanwhile, IllegalTransition, NotFound
 from tidegate.core.ids import GatewayId, LogId
-from tidegate.core.objects import Location, StoredObject
+from tidegate.core.objects import StoredObject
 from tidegate.core.shards import shard_of
 from tidegate.core.transfers import (
     OPEN_STATUSES,
@@ -32,6 +32,7 @@ from tidegate.core.transfers import (
 )
 from tidegate.core.users import RefusedLogin
 from tidegate.ports.clock import Clock
+from tidegate.ports.kept_uploads import Attempt, Name
 from tidegate.ports.transfer_log import DEFAULT_DAYS_BACK, OpenRecord, Story
 
 
@@ -59,7 +60,7 @@ class MemoryTransferLog(MemoryRenames, MemoryKeptUploads, MemorySuspects, Memory
         self._transfers: dict[LogId, TransferRecord] = {}
         self._deliveries: dict[tuple[LogId, str], Delivery] = {}
         self._logins: dict[str, RefusedLogin] = {}
-        self._kept_names: dict[tuple[str, Location], LogId] = {}
+        self._attempts: dict[Name, Attempt] = {}
         self._kept_until: dict[LogId, datetime] = {}
         self._pruned_at = clock.now()
 
