@@ -66,6 +66,7 @@ class Gateway:
         settings = backend.settings
         self.backend = backend
         self.server_id = server_id
+        self.behaviour = behaviour
         self.gateway_id = new_gateway_id()
         targets = delivery_targets(settings, keys)
         self.worker = delivery_worker(backend, self.gateway_id, targets)
@@ -164,6 +165,11 @@ class Gateway:
         with suppress(GatewayError):  # a lease that stays is one dead gateway more to be noticed
             await self.lease.forget(self.gateway_id)
         self._stop_health()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it is stopping: what is open goes on, and nobody new is let in."""
+        return self._is_draining
 
     async def settled(self) -> None:
         """Return when nothing is left to be written behind a client's back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tidegate.cli.output import at
+from tidegate.core.homes import start_of
 from tidegate.core.users import Mapping, SshPublicKey, User
 
 MAPPING_COLUMNS = ["Entry", "Target", "Type"]
@@ -12,15 +13,21 @@ KEY_COLUMNS = ["SshPublicKeyId", "Fingerprint", "Algorithm", "Comment", "DateImp
 
 
 def user_members(user: User) -> dict[str, Any]:
-    """Return the user with all its keys, under `Keys`."""
+    """Return the user with all its keys, under `Keys`; of what the Transfer API adds, what it has."""
+    of_the_api = {
+        "Role": user.role,
+        "Policy": user.policy,
+        "Tags": [{"Key": key, "Value": value} for key, value in user.tags],
+    }
     return {
         "UserName": user.user_name,
         "HomeDirectoryType": user.home.type.value,
         "HomeDirectory": user.home.target,
         "HomeDirectoryMappings": [mapping_members(each) for each in user.home.mappings],
-        "StartDirectory": user.home.directory,
+        "StartDirectory": start_of(user.home),
         "ServerId": user.server_id,
         "CreatedAt": at(user.created_at),
+        **{name: value for name, value in of_the_api.items() if value},
         "Keys": [key_members(key) for key in user.keys],
     }
 

@@ -8,10 +8,19 @@ from datetime import timedelta
 
 import pytest
 
-from tidegate.core.errors import AlreadyExists, NotFound
+from tidegate.core.errors import AlreadyExists, InvalidName, NotFound
 from tidegate.core.ids import KeyId, key_id_for
 from tidegate.core.limits import SSH_PUBLIC_KEYS_PER_USER
-from tidegate.core.users import Home, HomeDirectoryType, Mapping, MappingType, SshPublicKey, User
+from tidegate.core.servers import Server
+from tidegate.core.users import (
+    Home,
+    HomeDirectoryType,
+    Mapping,
+    MappingType,
+    PosixProfile,
+    SshPublicKey,
+    User,
+)
 
 SERVER, OTHER_SERVER = "s-0123456789abcdef0", "s-0123456789abcdef1"
 HOME = Home.chroot("/landing/acme")
@@ -64,6 +73,43 @@ class TestServers:
         await directory.register_server(SERVER)
         assert [found async for found in directory.users(SERVER)] == [added]
 
+    async def test_tags(self, directory):
+        """A server's tags are its own, in their order, and stay when it is registered again."""
+        for server_id in (SERVER, OTHER_SERVER):
+            await directory.register_server(server_id)
+        tagged = Server(SERVER, (("team", "blue"), ("empty", ""), ("ü", "日本")))
+        assert (
+            await directory.change_server(SERVER, lambda server: replace(server, tags=tagged.tags)) == tagged
+        )
+        await directory.register_server(SERVER)
+        assert await directory.server(SERVER) == tagged
+        assert await directory.server(OTHER_SERVER) == Server(OTHER_SERVER)
+        await directory.change_server(SERVER, lambda server: replace(server, tags=()))
+        assert await directory.server(SERVER) == Server(SERVER)
+
+    async def test_race_of_changes_loses_none(self, directory):
+        """What several change at once is all there afterwards."""
+        await directory.register_server(SERVER)
+        await asyncio.gather(
+            *(
+                directory.change_server(
+                    SERVER, lambda server, n=n: replace(server, tags=(*server.tags, (f"k{n}", "")))
+                )
+                for n in range(3)
+            )
+        )
+        assert sorted((await directory.server(SERVER)).tags) == [("k0", ""), ("k1", ""), ("k2", "")]
+
+    async def test_missing(self, directory):
+        """A server that is not there cannot be read or changed, also one that has users."""
+        for attempt in (
+            lambda: directory.server(SERVER),
+            lambda: directory.change_server(SERVER, lambda server: server),
+        ):
+            with pytest.raises(NotFound):
+                await attempt()
+        assert await directory.server_ids() == []
+
 
 class TestUsers:
     async def test_comes_back_as_it_was_added(self, directory, user, key):
@@ -81,6 +127,27 @@ class TestUsers:
         await directory.add_user(added)
         assert await directory.user(SERVER, "acme") == added
         assert [found async for found in directory.users(SERVER)] == [added]
+
+    async def test_members_of_the_transfer_api(self, directory, user, key):
+        """Role, policy, numbers and tags come back as they were, and how a mapping was written."""
+        home = Home(
+            HomeDirectoryType.LOGICAL,
+            "",
+            (Mapping("/in", "/b-1/in", says_type=True), Mapping("/out", "/b-1/out")),
+        )
+        added = user(
+            home=home,
+            keys=(key("one"),),
+            role="arn:aws:iam::123456789012:role/sftp",
+            policy='{"Version": "2012-10-17"}\n',
+            posix_profile=PosixProfile(0, 4294967295, (7, 0)),
+            tags=(("team", "blue"), ("empty", ""), ("ü", "日本")),
+        )
+        await directory.add_user(added)
+        found = await directory.user(SERVER, "acme")
+        assert found == added
+        assert [mapping.says_type for mapping in found.home.mappings] == [True, False]
+        assert [one async for one in directory.users(SERVER)] == [added]
 
     async def test_path_home(self, directory, user):
         """A PATH home has a directory and no mappings."""
@@ -173,6 +240,61 @@ class TestUsers:
         await directory.set_home(SERVER, "acme", home)
         assert await directory.user(SERVER, "acme") == user(home=home, keys=(key("one"),))
 
+    async def test_change(self, directory, user, key):
+        """A change replaces home and members, takes away what is empty, and leaves name, time and keys."""
+        added = user(keys=(key("one"),), role="r", posix_profile=PosixProfile(1, 2), tags=(("a", "b"),))
+        await directory.add_user(added)
+        wanted = replace(
+            added,
+            home=Home(HomeDirectoryType.PATH, ""),
+            role="",
+            policy="{}",
+            posix_profile=None,
+            tags=(("c", "d"),),
+        )
+        given = []
+
+        def change(found: User) -> User:
+            given.append(found)
+            return replace(wanted, user_name="other", keys=(), created_at=key("x", 9).imported_at)
+
+        assert await directory.change_user(SERVER, "acme", change) == wanted
+        assert given == [added]
+        assert await directory.user(SERVER, "acme") == wanted
+        assert await names(directory) == ["acme"]
+
+    async def test_change_that_is_refused(self, directory, user):
+        """What the change raises is raised, and the user stays as it was."""
+        await directory.add_user(user())
+
+        def change(found: User) -> User:
+            raise InvalidName("no")
+
+        with pytest.raises(InvalidName):
+            await directory.change_user(SERVER, "acme", change)
+        assert await directory.user(SERVER, "acme") == user()
+
+    async def test_change_with_a_large_home(self, directory, user):
+        """A home larger than an item stays whole when something else changes."""
+        mappings = tuple(Mapping(f"/dir{n}", f"/landing/{'ü' * 50_000}/{n}") for n in range(8))
+        large = Home(HomeDirectoryType.LOGICAL, "/", mappings)
+        await directory.add_user(user(home=large))
+        await directory.change_user(SERVER, "acme", lambda found: replace(found, role="r"))
+        assert await directory.user(SERVER, "acme") == user(home=large, role="r")
+        await directory.change_user(SERVER, "acme", lambda found: replace(found, home=HOME))
+        assert await directory.user(SERVER, "acme") == user(role="r")
+
+    async def test_race_of_changes_loses_none(self, directory, user):
+        """What several change at once is all there afterwards."""
+        await directory.add_user(user())
+        await asyncio.gather(
+            directory.change_user(SERVER, "acme", lambda found: replace(found, role="r")),
+            directory.change_user(SERVER, "acme", lambda found: replace(found, policy="{}")),
+            directory.set_home(SERVER, "acme", Home.chroot("/landing/new")),
+        )
+        changed = user(role="r", policy="{}", home=Home.chroot("/landing/new"))
+        assert await directory.user(SERVER, "acme") == changed
+
     async def test_removed_with_all_keys(self, directory, user, key):
         """A removed user is gone at once; one added under its name has none of its keys."""
         await directory.add_user(user(keys=(key("one"), key("two"))))
@@ -190,6 +312,19 @@ class TestUsers:
             await directory.add_user(user(name))
         assert await names(directory) == added
 
+    async def test_listing_from_a_name_on(self, directory, user, key):
+        """Those that come after a name, which need not be there itself."""
+        for name in ("acme", "bob", "bob-x", "bob.x", "zoe"):
+            await directory.add_user(user(name, keys=(key(f"of-{name}"),)))
+
+        async def after(name: str) -> list[str]:
+            return [one.user_name async for one in directory.users(SERVER, name)]
+
+        assert await after("") == ["acme", "bob", "bob-x", "bob.x", "zoe"]
+        assert await after("bob") == ["bob-x", "bob.x", "zoe"]
+        assert await after("bob-y") == ["bob.x", "zoe"]
+        assert await after("zoe") == []
+
     async def test_missing(self, directory, user, key):
         """A user that is not there is NotFound to everything but adding; a name's beginning is no user."""
         await directory.add_user(user("acme.eu", keys=(key("one"),)))
@@ -197,6 +332,7 @@ class TestUsers:
             lambda: directory.user(SERVER, "acme"),
             lambda: directory.user(OTHER_SERVER, "acme.eu"),
             lambda: directory.set_home(SERVER, "acme", HOME),
+            lambda: directory.change_user(SERVER, "acme", lambda found: found),
             lambda: directory.remove_user(SERVER, "acme"),
             lambda: directory.add_key(SERVER, "acme", key("one")),
             lambda: directory.remove_key(SERVER, "acme", key("one").key_id),

@@ -16,6 +16,7 @@ from tidegate.core.host_keys import HostKey
 from tidegate.core.ids import GatewayId, KeyId, LogId
 from tidegate.core.objects import Location, StoredObject
 from tidegate.core.renames import Rename, RenameStatus
+from tidegate.core.servers import Server
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
 from tidegate.core.users import Home, HomeDirectoryType, Mapping, RefusedLogin, SshPublicKey, User
@@ -88,6 +89,7 @@ WRITTEN = {
     "Item `rename#<id>`": rename_attributes,
     "Item `login`": login_attributes,
     "Item `host-key#HOSTKEYID`": lambda: set(host_key_item(USER.server_id, HOST_KEY, b"x")),
+    "Item `server`": lambda: set(directory_items.server_item(Server(USER.server_id))),
     "Item `user#NAME`": lambda: set(directory_items.user_item(USER, "g", STORED_HOME, NOW)),
     # Addition is put on by the adapter, when a key is added to a user that is there.
     "Item `user#NAME#key#GENERATION#KEYID`": lambda: {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ import structlog
 
 from tidegate.core.errors import InvalidSettings, StoreUnavailable
 from tidegate.core.limits import MIB
+from tidegate.core.signatures import ApiRequest
+from tidegate.faces.control.protocol import MAX_BODY_BYTES
+from tidegate.faces.control.protocol import Answer as TransferAnswer
 from tidegate.local import endpoint
 from tidegate.local.endpoint import LocalEndpoint, require_moto
 
@@ -40,9 +43,11 @@ class Endpoint:
     reached: list[str] = field(default_factory=list)
     resets: int = 0
     error: Exception | None = None
+    transfer: Callable[[ApiRequest], TransferAnswer] | None = None
 
     def __post_init__(self) -> None:
-        self._application = LocalEndpoint(self._emulator, self._reset)
+        more = [self.transfer] if self.transfer else []
+        self._application = LocalEndpoint(self._emulator, self._reset, *more)
 
     def __call__(self, method: str = "GET", path: str = "/", body: bytes = b"", **environ: str) -> Answer:
         sent: list[tuple[str, list[tuple[str, str]]]] = []
@@ -188,12 +193,41 @@ def test_a_failed_reset_is_told_to_whoever_asked(aws: Endpoint, error: Exception
     ],
 )
 def test_transfer_is_never_the_emulators(aws: Endpoint, headers: dict[str, str]) -> None:
-    """By the operation or by the signature: the answer is an AWS error of our own, and moto is not asked."""
+    """By the operation or by the signature: while no gateway is there, an AWS error of our own says so."""
     answer = aws("POST", "/", **headers)
-    assert answer.status == "501 Not Implemented"
-    assert answer.headers["x-amzn-ErrorType"] == answer.json["__type"] == "NotImplementedException"
-    assert "tidegate partners" in answer.json["Message"]
+    assert answer.status == "500 Internal Server Error"
+    assert answer.headers["x-amzn-ErrorType"] == answer.json["__type"] == "ServiceUnavailableException"
+    assert answer.headers["Content-Type"] == "application/x-amz-json-1.1"
+    assert "gateway does not answer" in answer.json["Message"]
     assert aws.reached == []
+
+
+def test_a_transfer_request_reaches_the_gateway_as_it_came() -> None:
+    """With method, path, query, headers and body; what is too long is cut where it begins to be."""
+    asked: list[ApiRequest] = []
+
+    def transfer(request: ApiRequest) -> TransferAnswer:
+        asked.append(request)
+        return TransferAnswer("200 OK", b"{}", {"X-Own": "yes"})
+
+    aws = Endpoint(transfer=transfer)
+    signed = {"HTTP_X_AMZ_TARGET": "TransferService.ListServers", "CONTENT_TYPE": "application/json"}
+    answer = aws("POST", "/", b'{"a": 1}', QUERY_STRING="b=2", **signed)
+    assert (answer.status, answer.body, answer.headers) == (
+        "200 OK",
+        b"{}",
+        {"X-Own": "yes", "Content-Length": "2"},
+    )
+    assert (asked[0].method, asked[0].path, asked[0].query, asked[0].body) == (
+        "POST",
+        "/",
+        "b=2",
+        b'{"a": 1}',
+    )
+    assert asked[0].header("x-amz-target") == "TransferService.ListServers"
+    assert asked[0].header("content-type") == "application/json"
+    aws("POST", "/", b"x" * (MAX_BODY_BYTES + 100), **signed)
+    assert len(asked[1].body) == MAX_BODY_BYTES + 1
 
 
 @pytest.mark.parametrize("service", ["s3", "dynamodb", "sts", "transfers", "transfer-x"])

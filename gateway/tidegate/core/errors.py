@@ -204,6 +204,10 @@ class InvalidKey(GatewayError):
     """A pasted SSH key that cannot be used; `detail` says why and names the fingerprint if there is one."""
 
 
+class TooManyKeys(InvalidKey):
+    """The user has, or would have, more keys than a user can."""
+
+
 class InvalidSettings(GatewayError):
     """The configuration cannot be used; `detail` names file, line and key."""
 

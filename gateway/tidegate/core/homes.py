@@ -45,6 +45,25 @@ def check_home(home: Home) -> Home:
     return home
 
 
+def check_transfer_home(home: Home) -> Home:
+    """
+    Return `home`, unchanged, if it can be used, or if Transfer Family takes it and it leads nowhere.
+
+    That is a PATH home without a bucket: its user can log in, and finds nothing.
+
+    Raises:
+        InvalidName: As `check_home` does.
+    """
+    if home.type is HomeDirectoryType.PATH and not home.mappings and start_of(home) == "/":
+        return home
+    return check_home(home)
+
+
+def leads_alike(one: Home, other: Home) -> bool:
+    """Tell whether two homes differ in nothing but in how they are written."""
+    return replace(one, directory=start_of(one)) == replace(other, directory=start_of(other))
+
+
 def home_from_target(text: str) -> Home:
     """
     Return the home that shows `/bucket/prefix`, as an administrator typed it, as `/` and nothing else.

@@ -26,6 +26,12 @@ USER_NAME_PATTERN = r"[\w][\w@.-]{2,99}"
 # Transfer Family API, SshPublicKeyBody; General Reference, keys per user.
 SSH_PUBLIC_KEY_MAX_CHARS = 2048
 SSH_PUBLIC_KEYS_PER_USER = 50
+# Transfer Family, General Reference, quotas: logical directory entries per service-managed user.
+TRANSFER_MAPPINGS_PER_USER = 2000
+# Transfer Family API, Tags: length of the list.
+TRANSFER_TAGS_PER_RESOURCE = 50
+# Transfer Family API, MaxResults: range.
+TRANSFER_MAX_RESULTS = 1000
 # NIST SP 800-131A: RSA below 2048 bits is disallowed.
 RSA_MIN_BITS = 2048
 

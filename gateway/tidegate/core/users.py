@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from tidegate.core.errors import InvalidName
 from tidegate.core.ids import KeyId
 from tidegate.core.limits import USER_NAME_PATTERN
+from tidegate.core.tags import Tags
 
 # A home may have thousands.
 _MAPPINGS_SHOWN = 4
@@ -34,11 +35,14 @@ class Mapping:
 
     Args:
         target: `/bucket/prefix` of a directory, `/bucket/key` of a file.
+        says_type: Whether the type was named or follows of itself. It makes no difference but to whoever
+            reads the mapping back.
     """
 
     entry: str
     target: str
     type: MappingType = MappingType.DIRECTORY
+    says_type: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.entry} = {self.target}{' (FILE)' if self.type is MappingType.FILE else ''}"
@@ -50,7 +54,8 @@ class Home:
     Where a user's paths lead.
 
     PATH: paths are `/bucket/key`, starting at `directory`. LOGICAL: paths live in a virtual tree
-    made of `mappings`; `directory` is where a session starts in it.
+    made of `mappings`; `directory` is where a session starts in it. A `directory` that nobody named is
+    empty and means `/`.
     """
 
     type: HomeDirectoryType
@@ -78,14 +83,14 @@ class Home:
 
     def __str__(self) -> str:
         """The whole home in one line for an administrator; of many mappings, the first few."""
-        if self == Home.chroot(self.target):
+        if self in (Home.chroot(self.target), replace(Home.chroot(self.target), directory="")):
             return self.target
         if self.type is HomeDirectoryType.PATH:
-            return f"{self.directory} (PATH)"
+            return f"{self.directory or '/'} (PATH)"
         said = ", ".join(map(str, self.mappings[:_MAPPINGS_SHOWN]))
         left = len(self.mappings) - _MAPPINGS_SHOWN
         more = f" and {left} more" if left > 0 else ""
-        start = f", starting in {self.directory}" if self.directory != "/" else ""
+        start = f", starting in {self.directory}" if self.directory not in ("", "/") else ""
         return said + more + start
 
 
@@ -103,16 +108,40 @@ class SshPublicKey:
     def algorithm(self) -> str:
         return self.body.split(" ", 1)[0]
 
+    @property
+    def line(self) -> str:
+        """The key with its comment, as it stands in a .pub file."""
+        return f"{self.body} {self.comment}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class PosixProfile:
+    """Numbers a user has on a file system. Kept for whoever reads them back: S3 knows none."""
+
+    uid: int
+    gid: int
+    secondary_gids: tuple[int, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One user of one server, with every key it may use."""
+    """
+    One user of one server, with every key it may use.
+
+    Args:
+        role: ARN of an IAM role; empty for a user that the Transfer API did not make.
+        policy: A session policy as JSON text; empty if there is none.
+    """
 
     server_id: str
     user_name: str
     home: Home
     created_at: datetime
     keys: tuple[SshPublicKey, ...] = ()
+    role: str = ""
+    policy: str = ""
+    posix_profile: PosixProfile | None = None
+    tags: Tags = ()
 
 
 def check_user_name(name: str) -> str:

@@ -24,7 +24,8 @@ import structlog
 from tidegate.core.errors import GatewayError, InvalidSettings
 from tidegate.core.limits import MIB
 from tidegate.core.objects import META_DELIVERED_FROM
-from tidegate.faces.control.protocol import is_transfer_request, transfer_answer
+from tidegate.core.signatures import ApiRequest
+from tidegate.faces.control.protocol import MAX_BODY_BYTES, Answer, is_transfer_request, unavailable
 from tidegate.local.emulator import mend_listing_of_directories, mend_listing_of_versions
 
 if TYPE_CHECKING:
@@ -57,12 +58,22 @@ def _is_of_parts(header: tuple[str, str]) -> bool:
     )
 
 
-class LocalEndpoint:
-    """The WSGI application in front of moto."""
+AnswerTransfer = Callable[[ApiRequest], Answer]
 
-    def __init__(self, moto: WSGIApplication, reset: Callable[[], None]) -> None:
+
+def _no_gateway(_: ApiRequest) -> Answer:
+    return unavailable()
+
+
+class LocalEndpoint:
+    """The WSGI application in front of moto; `transfer` answers what is Transfer Family's."""
+
+    def __init__(
+        self, moto: WSGIApplication, reset: Callable[[], None], transfer: AnswerTransfer = _no_gateway
+    ) -> None:
         self._moto = moto
         self._reset = reset
+        self._transfer = transfer
         self._sizes: dict[str, int] = {}
         self._one_at_a_time = threading.Lock()
 
@@ -75,7 +86,7 @@ class LocalEndpoint:
         if path == _RESET_PATH:
             return self._answer_reset(environ["REQUEST_METHOD"], start_response)
         if is_transfer_request(environ.get("HTTP_X_AMZ_TARGET", ""), environ.get("HTTP_AUTHORIZATION", "")):
-            return self._transfer(environ, start_response)
+            return self._answer_transfer(environ, start_response)
         self._watch_size(environ, path)
         if environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB"):
             # When moto refuses a transaction it puts the whole table back as it was before, and with
@@ -98,10 +109,24 @@ class LocalEndpoint:
             return _json(start_response, "500 Internal Server Error", {"message": f"reset failed: {reason}"})
         return _json(start_response, "200 OK", {})
 
-    def _transfer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["wsgi.input"].read(_content_length(environ))
-        answer = transfer_answer(environ.get("HTTP_X_AMZ_TARGET", ""))
-        return _json(start_response, answer.status, answer.body, answer.headers)
+    def _answer_transfer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        length, sent = _content_length(environ), environ["wsgi.input"]
+        # Of what is too long, enough is kept to see that it is. The rest is read: a client that still
+        # sends hears no answer.
+        body = sent.read(min(length, MAX_BODY_BYTES + 1))
+        left = length - len(body)
+        while left > 0 and (more := sent.read(min(left, MIB))):
+            left -= len(more)
+        request = ApiRequest(
+            environ["REQUEST_METHOD"],
+            environ.get("PATH_INFO", "/"),
+            environ.get("QUERY_STRING", ""),
+            _headers(environ),
+            body,
+        )
+        answer = self._transfer(request)
+        start_response(answer.status, [*answer.headers.items(), ("Content-Length", str(len(answer.body)))])
+        return [answer.body]
 
     def _watch_size(self, environ: WSGIEnvironment, path: str) -> None:
         method = environ["REQUEST_METHOD"]
@@ -121,8 +146,8 @@ class LocalEndpoint:
 class EmbeddedAws:
     """moto's server and our endpoint in threads of this process."""
 
-    def __init__(self, port: int, reset: Callable[[], None]) -> None:
-        self._server = _make_server(port, reset)
+    def __init__(self, port: int, reset: Callable[[], None], transfer: AnswerTransfer = _no_gateway) -> None:
+        self._server = _make_server(port, reset, transfer)
         # It looks so often whether it is to stop.
         serve = partial(self._server.serve_forever, poll_interval=0.05)
         self._thread = threading.Thread(target=serve, name="aws", daemon=True)
@@ -149,7 +174,7 @@ def require_moto() -> None:
         )
 
 
-def _make_server(port: int, reset: Callable[[], None]) -> Any:
+def _make_server(port: int, reset: Callable[[], None], transfer: AnswerTransfer) -> Any:
     require_moto()
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - an extra, and slow to import
         DomainDispatcherApplication,
@@ -167,7 +192,7 @@ def _make_server(port: int, reset: Callable[[], None]) -> Any:
     mend_listing_of_versions()
     mend_listing_of_directories()
     _refuse_taken(port)
-    application = LocalEndpoint(DomainDispatcherApplication(create_backend_app), reset)
+    application = LocalEndpoint(DomainDispatcherApplication(create_backend_app), reset, transfer)
     server: Any = make_server("127.0.0.1", port, application, threaded=True, request_handler=QuietHandler)
     server.daemon_threads = True
     return server
@@ -200,6 +225,16 @@ def _unusable_port(port: int, error: OSError) -> InvalidSettings:
 def _content_length(environ: WSGIEnvironment) -> int:
     length = environ.get("CONTENT_LENGTH") or "0"
     return int(length) if length.isdecimal() else 0
+
+
+def _headers(environ: WSGIEnvironment) -> dict[str, str]:
+    """Return the request's headers by their names in small letters."""
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    return headers | {"content-type": environ.get("CONTENT_TYPE", "")}
 
 
 def _json(

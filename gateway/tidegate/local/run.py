@@ -24,6 +24,7 @@ from tidegate.local.files import replace_file
 from tidegate.local.ready import DemoPartner, Ready
 from tidegate.local.reset import LocalReset
 from tidegate.local.state_dir import StateDirectory, as_text
+from tidegate.local.transfer import LocalTransferApi
 from tidegate.partners_file import wanted_users
 from tidegate.services.users import WantedUser
 from tidegate.settings.loader import LoadedSettings
@@ -66,13 +67,13 @@ async def run_local(options: LocalOptions) -> None:
     if options.ready_file:
         _make_way(options.ready_file)
     with StateDirectory(options.state_dir) as state:
-        async with _aws(options) as (url, reset):
+        async with _aws(options) as (url, seams):
             settings = local_settings(options, url)
             backend = Backend(settings)
             if options.steps_socket:
                 ask_before_steps(backend, options.steps_socket)
             try:
-                await _serve(options, settings, backend, state, reset, stop)
+                await _serve(options, settings, backend, state, seams, stop)
             finally:
                 backend.close()
 
@@ -113,18 +114,32 @@ def _make_way(ready_file: Path) -> None:
         raise InvalidSettings(f"cannot write the ready file {ready_file}: no permission to write there")
 
 
+@dataclass(frozen=True, slots=True)
+class _Seams:
+    """What of the endpoint the gateway answers for."""
+
+    reset: LocalReset
+    transfer: LocalTransferApi
+
+    def serve(self, gateway: Gateway) -> None:
+        self.reset.serve(gateway)
+        self.transfer.serve(gateway)
+
+
 @asynccontextmanager
-async def _aws(options: LocalOptions) -> AsyncIterator[tuple[str, LocalReset]]:
+async def _aws(options: LocalOptions) -> AsyncIterator[tuple[str, _Seams]]:
     """Give the endpoint's URL: the one that was named, or an embedded one that ends with us."""
-    reset = LocalReset(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    seams = _Seams(LocalReset(loop), LocalTransferApi(loop))
     if options.named_endpoint:
         await _must_answer(options.named_endpoint)
-        yield options.named_endpoint, reset
+        yield options.named_endpoint, seams
         return
-    embedded = await asyncio.to_thread(EmbeddedAws, options.aws_port, reset.from_thread)
+    answers = seams.reset.from_thread, seams.transfer.from_thread
+    embedded = await asyncio.to_thread(EmbeddedAws, options.aws_port, *answers)
     embedded.start()
     try:
-        yield embedded.url, reset
+        yield embedded.url, seams
     finally:
         await asyncio.to_thread(embedded.stop)
 
@@ -158,7 +173,7 @@ async def _serve(
     settings: Settings,
     backend: Backend,
     state: StateDirectory,
-    reset: LocalReset,
+    seams: _Seams,
     stop: StopSignal,
 ) -> None:
     server_id = settings.server_id or state.server_id()
@@ -169,7 +184,7 @@ async def _serve(
     await gateway.start()
     try:
         ready = _ready(gateway, settings, demo)
-        reset.serve(gateway)
+        seams.serve(gateway)
         _tell(options, settings, ready, state)
         await stop.wait()
     finally:

@@ -7,10 +7,11 @@ two administrators lose nothing. Every method may raise `StoreUnavailable` or `A
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from tidegate.core.ids import KeyId
+from tidegate.core.servers import Server
 from tidegate.core.users import Home, SshPublicKey, User
 
 
@@ -18,7 +19,19 @@ class UserDirectory(Protocol):
     """Servers, their users and their keys."""
 
     async def register_server(self, server_id: str) -> None:
-        """Note that this server exists. Idempotent."""
+        """Note that this server exists. Idempotent; one that is there stays as it is."""
+        ...
+
+    async def server(self, server_id: str) -> Server:
+        """Return the server. Raises `NotFound`."""
+        ...
+
+    async def change_server(self, server_id: str, change: Callable[[Server], Server]) -> Server:
+        """
+        Put what `change` makes of the server in its place, and return it.
+
+        `change` is called again if somebody else changed it meanwhile. Raises `NotFound`, and what it raises.
+        """
         ...
 
     async def server_ids(self) -> list[str]:
@@ -29,8 +42,8 @@ class UserDirectory(Protocol):
         """Return the user with all keys, oldest key first. Raises `NotFound`."""
         ...
 
-    def users(self, server_id: str) -> AsyncIterator[User]:
-        """Yield all users of the server in order of their names."""
+    def users(self, server_id: str, after: str = "") -> AsyncIterator[User]:
+        """Yield the users of the server whose names come after `after`, in order of their names."""
         ...
 
     async def add_user(self, user: User) -> None:
@@ -39,6 +52,14 @@ class UserDirectory(Protocol):
 
     async def set_home(self, server_id: str, user_name: str, home: Home) -> None:
         """Replace the home. Raises `NotFound`."""
+        ...
+
+    async def change_user(self, server_id: str, user_name: str, change: Callable[[User], User]) -> User:
+        """
+        Put what `change` makes of the user in its place, and return it; name, time and keys stay.
+
+        `change` is called again if somebody else changed it meanwhile. Raises `NotFound`, and what it raises.
+        """
         ...
 
     async def remove_user(self, server_id: str, user_name: str) -> None:

@@ -1,5 +1,5 @@
 """
-Administering users and keys: the one service behind the CLI, `apply` and, later, the Transfer API.
+Administering users and keys: the one service behind the CLI, `apply` and the Transfer API.
 
 `bring_to` compares what a file wants with what is there, and returns the changes as data; the same
 list is shown by `--dry-run` and carried out without it.
@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
-from tidegate.core.errors import InvalidKey, InvalidName, NotFound
-from tidegate.core.homes import check_home
+from tidegate.core.errors import InvalidName, NotFound, TooManyKeys
+from tidegate.core.homes import check_home, leads_alike
 from tidegate.core.ids import KeyId, key_id_for
 from tidegate.core.limits import SSH_PUBLIC_KEYS_PER_USER
 from tidegate.core.public_keys import parse_public_key
-from tidegate.core.users import Home, SshPublicKey, User, check_user_name
+from tidegate.core.tags import tagged, untagged
+from tidegate.core.user_updates import UserUpdate, check_user_home
+from tidegate.core.users import Home, PosixProfile, SshPublicKey, User, check_user_name
 from tidegate.ports.clock import Clock
 from tidegate.ports.directory import UserDirectory
 
@@ -30,6 +32,16 @@ class WantedUser:
     user_name: str
     home: Home
     keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser(WantedUser):
+    """A user as the Transfer API describes it: with what only that knows."""
+
+    role: str = ""
+    policy: str = ""
+    posix_profile: PosixProfile | None = None
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,40 @@ class Users:
         await self._directory.add_user(made)
         return made
 
+    async def create(self, new: NewUser) -> User:
+        """Make a user as Transfer Family would. Raises `AlreadyExists`, `InvalidName`, `InvalidKey`."""
+        made = User(
+            self.server_id,
+            check_user_name(new.user_name),
+            check_user_home(new.home),
+            self._clock.now(),
+            self._keys(new.user_name, new.keys),
+            role=new.role,
+            policy=new.policy,
+            posix_profile=new.posix_profile,
+            tags=tagged((), new.tags),
+        )
+        await self._directory.add_user(made)
+        return made
+
+    async def update(self, user_name: str, update: UserUpdate) -> User:
+        """Change what is named, all or nothing, and return the user. Raises `NotFound`, `InvalidName`."""
+        return await self._directory.change_user(self.server_id, user_name, update.applied)
+
+    async def tag(self, user_name: str, tags: Iterable[tuple[str, str]]) -> User:
+        """Add tags, or give them other values. Raises `NotFound`, `InvalidName`."""
+        added = tuple(tags)
+        return await self._directory.change_user(
+            self.server_id, user_name, lambda user: replace(user, tags=tagged(user.tags, added))
+        )
+
+    async def untag(self, user_name: str, keys: Iterable[str]) -> User:
+        """Take tags away; one that is not there is no error. Raises `NotFound`."""
+        gone = frozenset(keys)
+        return await self._directory.change_user(
+            self.server_id, user_name, lambda user: replace(user, tags=untagged(user.tags, gone))
+        )
+
     async def get(self, user_name: str) -> User:
         """Return the user. Raises `NotFound`."""
         return await self._directory.user(self.server_id, user_name)
@@ -66,6 +112,19 @@ class Users:
     async def all(self) -> list[User]:
         """Return all users, in order of their names."""
         return [user async for user in self._directory.users(self.server_id)]
+
+    async def page(self, after: str, limit: int) -> list[User]:
+        """Return up to `limit` users whose names come after `after`, in order of their names."""
+        found: list[User] = []
+        async for user in self._directory.users(self.server_id, after):
+            found.append(user)
+            if len(found) == limit:
+                break
+        return found
+
+    async def count(self) -> int:
+        """Return how many users there are. Reads all of them."""
+        return len(await self.all())
 
     async def remove(self, user_name: str) -> None:
         """Remove the user and its keys. Raises `NotFound`."""
@@ -75,7 +134,7 @@ class Users:
         """Let a key log in, from the next login on. Raises `InvalidKey`, `NotFound`, `AlreadyExists`."""
         user = await self.get(user_name)
         if len(user.keys) >= SSH_PUBLIC_KEYS_PER_USER:
-            raise InvalidKey(
+            raise TooManyKeys(
                 f"{user_name} has {len(user.keys)} keys, the most a partner can have",
                 hint="remove one that is no longer used: tidegate keys list shows them",
             )
@@ -143,7 +202,7 @@ class Users:
                 *((Change("add", name, f"key {key.fingerprint}"), None) for key in wanted.keys),
             ]
         steps: list[_Step] = []
-        if there.home != wanted.home:
+        if not leads_alike(there.home, wanted.home):
             change = Change("change", name, f"home {there.home} to {wanted.home}")
             steps.append((change, partial(self._directory.set_home, self.server_id, name, wanted.home)))
         return steps + self._key_steps(there, wanted, exact=exact)
@@ -194,7 +253,7 @@ class Users:
 
 def _refuse_too_many(user_name: str, count: int) -> None:
     if count > SSH_PUBLIC_KEYS_PER_USER:
-        raise InvalidKey(
+        raise TooManyKeys(
             f"{user_name} would have {count} keys, and a partner can have {SSH_PUBLIC_KEYS_PER_USER}",
             hint="leave out those no longer used",
         )

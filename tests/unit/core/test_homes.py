@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.core.errors import InvalidName
-from tidegate.core.homes import USER_NAME_VARIABLE, check_home, home_from_target
+from tidegate.core.homes import (
+    USER_NAME_VARIABLE,
+    check_home,
+    check_transfer_home,
+    home_from_target,
+    leads_alike,
+)
 from tidegate.core.paths import HomeTree
 from tidegate.core.users import Home, HomeDirectoryType, Mapping, MappingType
 
@@ -252,3 +258,27 @@ def test_a_session_may_start_above_a_file() -> None:
     """Not only `/` and what lies in a directory's mapping: but there must be a mapping that covers it."""
     with pytest.raises(InvalidName, match="under no mapping"):
         check_home(with_file("/docs/readme", "/landing/x", directory="/docs"))
+
+
+@pytest.mark.parametrize("directory", ["", "/"])
+def test_a_home_that_leads_nowhere_is_transfer_familys(directory: str) -> None:
+    """Who creates a user without a home gets one; whoever writes a home here must name a bucket."""
+    assert check_transfer_home(path_home(directory)) == path_home(directory)
+    with pytest.raises(InvalidName):
+        check_home(path_home(directory))
+
+
+@pytest.mark.parametrize("home", [path_home("landing"), logical(("/", "/")), logical()])
+def test_other_homes_are_held_to_the_same_rules(home: Home) -> None:
+    """Nothing else passes that `check_home` refuses."""
+    with pytest.raises(InvalidName):
+        check_transfer_home(home)
+
+
+def test_homes_that_lead_alike() -> None:
+    """A start that was not named is `/`; a slash at its end says nothing."""
+    mapped = ("/in", "/landing/in")
+    assert leads_alike(logical(mapped, directory=""), logical(mapped))
+    assert leads_alike(path_home("/landing/"), path_home("/landing"))
+    assert not leads_alike(logical(mapped), logical(mapped, directory="/in"))
+    assert not leads_alike(logical(mapped), path_home("/"))

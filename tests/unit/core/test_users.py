@@ -79,11 +79,26 @@ def test_a_key_knows_its_algorithm():
     assert key.algorithm == "ssh-ed25519"
 
 
+@pytest.mark.parametrize(("comment", "line"), [("", "ssh-ed25519 AAAA"), ("me@pc", "ssh-ed25519 AAAA me@pc")])
+def test_a_key_as_a_line(comment, line):
+    """With its comment, if it has one."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    assert SshPublicKey(KeyId("key-1"), "ssh-ed25519 AAAA", "SHA256:x", comment, at).line == line
+
+
+def test_how_a_mapping_was_written_makes_no_difference():
+    """A type that was named and one that follows of itself are the same mapping."""
+    assert Mapping("/", "/b-1", says_type=True) == Mapping("/", "/b-1")
+
+
 @pytest.mark.parametrize(
     ("home", "said"),
     [
         (Home.chroot("/landing/acme"), "/landing/acme"),
+        (Home(HomeDirectoryType.LOGICAL, "", (Mapping("/", "/landing/acme"),)), "/landing/acme"),
+        (Home(HomeDirectoryType.LOGICAL, "", (Mapping("/in", "/landing/in"),)), "/in = /landing/in"),
         (Home(HomeDirectoryType.PATH, "/landing/acme"), "/landing/acme (PATH)"),
+        (Home(HomeDirectoryType.PATH, ""), "/ (PATH)"),
         (
             Home(HomeDirectoryType.LOGICAL, "/in", (Mapping("/", "/landing/acme"),)),
             "/ = /landing/acme, starting in /in",

@@ -9,8 +9,9 @@ its row names it. Chunks are written before that and cleared away after it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tidegate.adapters.aws.clients import AwsClients
@@ -19,10 +20,14 @@ from tidegate.adapters.aws.directory_items import (
     NameRows,
     key_entry,
     key_item,
+    members_of,
     name_in,
     new_generation,
     range_of,
     range_of_users,
+    server_item,
+    server_members,
+    server_of,
     stored_home,
     user_entry,
     user_item,
@@ -31,8 +36,10 @@ from tidegate.adapters.aws.directory_table import ABSENT, DirectoryTable
 from tidegate.adapters.aws.items import Item
 from tidegate.core.errors import AlreadyExists, ChangedMeanwhile, NotFound, StoreUnavailable
 from tidegate.core.ids import KeyId
+from tidegate.core.servers import Server
 from tidegate.core.users import Home, SshPublicKey, User
 
+_FIRST_REVISION = "attribute_exists(Server) AND (attribute_not_exists(Revision) OR Revision = :after)"
 # Rivals that set the same home, or change it under a reader, this often in a row are not people.
 _TRIES = 5
 # No write is under way for so long, whatever the clocks of two machines say.
@@ -46,7 +53,33 @@ class DynamoUserDirectory:
         self._table = DirectoryTable(clients, table_name)
 
     async def register_server(self, server_id: str) -> None:
-        await self._table.put({"Server": server_id, "Entry": SERVER_ENTRY})
+        with suppress(ChangedMeanwhile):  # it is there, perhaps with tags
+            await self._table.put(server_item(Server(server_id)), ABSENT)
+
+    async def server(self, server_id: str) -> Server:
+        return server_of(await self._server_row(server_id))
+
+    async def change_server(self, server_id: str, change: Callable[[Server], Server]) -> Server:
+        for _ in range(_TRIES):
+            row = await self._server_row(server_id)
+            changed, after = change(server_of(row)), new_generation()
+            with suppress(ChangedMeanwhile):
+                await self._table.change(
+                    row,
+                    {**server_members(changed), "Revision": after},
+                    # Rows of earlier versions have no revision.
+                    "Revision IN (:before, :after)" if "Revision" in row else _FIRST_REVISION,
+                    after=after,
+                    **({"before": row["Revision"]} if "Revision" in row else {}),
+                )
+                return changed
+        raise ChangedMeanwhile(f"server {server_id} is being changed by others all the time")
+
+    async def _server_row(self, server_id: str) -> Item:
+        row = await self._table.row(server_id, SERVER_ENTRY)
+        if row is None:
+            raise NotFound(f"there is no server {server_id}")
+        return row
 
     async def server_ids(self) -> list[str]:
         return sorted(await self._table.servers_with(SERVER_ENTRY))
@@ -66,8 +99,8 @@ class DynamoUserDirectory:
             hint="set the home of this partner again",
         )
 
-    async def users(self, server_id: str) -> AsyncIterator[User]:
-        async for found in self._by_name(server_id):
+    async def users(self, server_id: str, after: str = "") -> AsyncIterator[User]:
+        async for found in self._by_name(server_id, after):
             user = await self._whole(server_id, found)
             if user is not None:
                 yield user
@@ -99,6 +132,22 @@ class DynamoUserDirectory:
                 return
         raise ChangedMeanwhile(f"the home of {user_name} is being changed by others all the time")
 
+    async def change_user(self, server_id: str, user_name: str, change: Callable[[User], User]) -> User:
+        for _ in range(_TRIES):
+            found = await self._under(server_id, user_name)
+            with suppress(ChangedMeanwhile):
+                user, row = found.user(), found.user_row
+                if user is None or row is None:
+                    raise _no_user(user_name)
+                changed = replace(
+                    change(user), user_name=user_name, created_at=user.created_at, keys=user.keys
+                )
+                # The home is written anew in any case: its generation tells that nobody was here before.
+                if await self._switch_home(row, changed.home, members_of(changed)):
+                    await self._table.delete(*found.chunks)
+                    return changed
+        raise ChangedMeanwhile(f"{user_name} is being changed by others all the time")
+
     async def remove_user(self, server_id: str, user_name: str) -> None:
         row = await self._table.row(server_id, user_entry(user_name))
         removed = row["Generation"] if row else None
@@ -110,15 +159,15 @@ class DynamoUserDirectory:
         if row is None:
             raise _no_user(user_name)
 
-    async def _switch_home(self, row: Item, home: Home) -> bool:
-        """Give the user another home; return False, and leave nothing, if it is not as it was read."""
+    async def _switch_home(self, row: Item, home: Home, others: Item | None = None) -> bool:
+        """Give the user another home, and `others`. False, and nothing is left, if it changed meanwhile."""
         stored = stored_home(row["Server"], row["UserName"], row["Generation"], home, _now())
         for chunk in stored.chunks:
             await self._table.put(chunk)
         try:
             await self._table.change(
                 row,
-                stored.attributes,
+                stored.attributes | (others or {}),
                 "HomeGeneration IN (:before, :after)",
                 before=row["HomeGeneration"],
                 after=stored.attributes["HomeGeneration"],
@@ -164,9 +213,9 @@ class DynamoUserDirectory:
         rows = [row async for row in self._table.rows(server_id, *range_of(user_name))]
         return NameRows(user_name, tuple(rows))
 
-    async def _by_name(self, server_id: str) -> AsyncIterator[NameRows]:
+    async def _by_name(self, server_id: str, after: str) -> AsyncIterator[NameRows]:
         name, rows = "", list[Item]()
-        async for row in self._table.rows(server_id, *range_of_users()):
+        async for row in self._table.rows(server_id, *range_of_users(after)):
             if rows and name_in(row["Entry"]) != name:
                 yield NameRows(name, tuple(rows))
                 rows = []

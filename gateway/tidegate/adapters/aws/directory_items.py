@@ -29,7 +29,17 @@ from tidegate.adapters.aws.items import Item
 from tidegate.core.errors import ChangedMeanwhile
 from tidegate.core.ids import KeyId
 from tidegate.core.limits import KIB
-from tidegate.core.users import Home, HomeDirectoryType, Mapping, MappingType, SshPublicKey, User
+from tidegate.core.servers import Server
+from tidegate.core.tags import Tags
+from tidegate.core.users import (
+    Home,
+    HomeDirectoryType,
+    Mapping,
+    MappingType,
+    PosixProfile,
+    SshPublicKey,
+    User,
+)
 
 SERVER_ENTRY = "server"
 # An item holds 400 KiB: DynamoDB Developer Guide, "Quotas", item size. The rest is for the other attributes.
@@ -83,7 +93,17 @@ class NameRows:
         keys = (_ssh_key(each) for each in self._own if "SshPublicKeyId" in each)
         oldest_first = tuple(sorted(keys, key=lambda key: (key.imported_at, key.key_id)))
         created_at = items.moment(row["CreatedAt"])
-        return User(row["Server"], row["UserName"], self._home(row), created_at, oldest_first)
+        return User(
+            row["Server"],
+            row["UserName"],
+            self._home(row),
+            created_at,
+            oldest_first,
+            role=row.get("Role", ""),
+            policy=row.get("Policy", ""),
+            posix_profile=_posix_profile(row.get("PosixProfile")),
+            tags=_tags(row),
+        )
 
     def dead(self, removed: str | None, before: datetime) -> list[Item]:
         """
@@ -121,9 +141,10 @@ def new_generation() -> str:
     return secrets.token_hex(8)
 
 
-def range_of_users() -> tuple[str, str]:
-    """Return the first and last entry any user's row may have."""
-    return _USERS, _USERS + _LAST
+def range_of_users(after: str = "") -> tuple[str, str]:
+    """Return the first and last entry that rows of users whose names come after `after` may have."""
+    # Nothing has the last entry of a user's range, which stands for all of its rows.
+    return range_of(after)[1] if after else _USERS, _USERS + _LAST
 
 
 def range_of(user_name: str) -> tuple[str, str]:
@@ -153,7 +174,33 @@ def user_item(user: User, generation: str, home: StoredHome, at: datetime) -> It
         "UserName": user.user_name,
         "CreatedAt": items.stamp(user.created_at),
         **home.attributes,
+        **members_of(user),
     }
+
+
+def members_of(user: User) -> Item:
+    """Return what is kept for whoever reads it back by the Transfer API. Earlier rows have none of it."""
+    posix = user.posix_profile
+    return {
+        "Role": user.role,
+        "Policy": user.policy,
+        "PosixProfile": posix and [posix.uid, posix.gid, *posix.secondary_gids],
+        "Tags": _tag_items(user.tags),
+    }
+
+
+def server_item(server: Server) -> Item:
+    return {"Server": server.server_id, "Entry": SERVER_ENTRY, "Revision": new_generation()} | server_members(
+        server
+    )
+
+
+def server_members(server: Server) -> Item:
+    return {"Tags": _tag_items(server.tags)}
+
+
+def server_of(row: Item) -> Server:
+    return Server(row["Server"], _tags(row))
 
 
 def key_item(server_id: str, user_name: str, key: SshPublicKey, generation: str, at: datetime) -> Item:
@@ -201,9 +248,9 @@ def _pieces(mappings: Iterable[Mapping]) -> Iterator[list[dict[str, str]]]:
     piece: list[dict[str, str]] = []
     size = 0
     for mapping in mappings:
-        # The names of the two members, and what DynamoDB adds for a map in a list, are 19 bytes; a type 9.
+        # The names of the two members, and what DynamoDB adds for a map in a list, are 19 bytes; a type 14.
         more = len(mapping.entry.encode()) + len(mapping.target.encode()) + 24
-        more += 12 if mapping.type is MappingType.FILE else 0
+        more += 17 if _has_type(mapping) else 0
         if piece and size + more > CHUNK_BYTES:
             yield piece
             piece, size = [], 0
@@ -215,14 +262,31 @@ def _pieces(mappings: Iterable[Mapping]) -> Iterator[list[dict[str, str]]]:
 
 def _mapping_item(mapping: Mapping) -> dict[str, str]:
     item = {"Entry": mapping.entry, "Target": mapping.target}
-    if mapping.type is MappingType.FILE:
+    if _has_type(mapping):
         item["Type"] = mapping.type.value
     return item
 
 
+def _has_type(mapping: Mapping) -> bool:
+    return mapping.says_type or mapping.type is MappingType.FILE
+
+
 def _mapping(item: dict[str, str]) -> Mapping:
     # Absent means DIRECTORY, as in Transfer Family; the rows of earlier versions have none.
-    return Mapping(item["Entry"], item["Target"], MappingType(item.get("Type", MappingType.DIRECTORY)))
+    kind = MappingType(item.get("Type", MappingType.DIRECTORY))
+    return Mapping(item["Entry"], item["Target"], kind, "Type" in item)
+
+
+def _tag_items(tags: Tags) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags]
+
+
+def _tags(row: Item) -> Tags:
+    return tuple((tag["Key"], tag["Value"]) for tag in row.get("Tags", ()))
+
+
+def _posix_profile(numbers: list[int] | None) -> PosixProfile | None:
+    return PosixProfile(numbers[0], numbers[1], tuple(numbers[2:])) if numbers else None
 
 
 def _ssh_key(row: dict[str, Any]) -> SshPublicKey:

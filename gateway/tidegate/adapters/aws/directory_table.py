@@ -79,13 +79,15 @@ class DirectoryTable:
         await self._clients.run(self._clients.dynamodb.transact_write_items, TransactItems=writes)
 
     async def change(self, row: Item, changes: Item, condition: str, **values: str) -> None:
-        """Set these attributes of a row that was read before."""
+        """Set these attributes of a row that was read before; one that is None is taken away."""
         await self._clients.run(
             self._clients.dynamodb.update_item,
             TableName=self._name,
             Key=_key(row["Server"], row["Entry"]),
-            UpdateExpression="SET " + ", ".join(f"{name} = :new{name}" for name in changes),
+            UpdateExpression=_update_of(changes),
             ConditionExpression=condition,
+            # Some of our names are words of DynamoDB's language.
+            ExpressionAttributeNames={f"#{name}": name for name in changes},
             ExpressionAttributeValues=items.wire(
                 {f":new{name}": value for name, value in changes.items()} | _values(values)
             ),
@@ -114,6 +116,12 @@ class DirectoryTable:
 
 def _key(server_id: str, entry: str) -> Any:
     return items.wire({"Server": server_id, "Entry": entry})
+
+
+def _update_of(changes: Item) -> str:
+    kept = ", ".join(f"#{name} = :new{name}" for name, value in changes.items() if value is not None)
+    gone = ", ".join(f"#{name}" for name, value in changes.items() if value is None)
+    return f"SET {kept}" + (f" REMOVE {gone}" if gone else "")
 
 
 def _values(values: dict[str, str]) -> Item:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from tidegate.core.errors import AlreadyExists, NotFound
 from tidegate.core.ids import KeyId
+from tidegate.core.servers import Server
 from tidegate.core.users import Home, SshPublicKey, User
 
 
@@ -19,25 +20,34 @@ class MemoryUserDirectory:
     """
 
     def __init__(self) -> None:
-        self._servers: set[str] = set()
+        self._servers: dict[str, Server] = {}
         self._users: dict[tuple[str, str], User] = {}
 
     async def register_server(self, server_id: str) -> None:
         await asyncio.sleep(0)
-        self._servers.add(server_id)
+        self._servers.setdefault(server_id, Server(server_id))
 
     async def server_ids(self) -> list[str]:
         await asyncio.sleep(0)
         return sorted(self._servers)
 
+    async def server(self, server_id: str) -> Server:
+        await asyncio.sleep(0)
+        return self._server(server_id)
+
+    async def change_server(self, server_id: str, change: Callable[[Server], Server]) -> Server:
+        await asyncio.sleep(0)
+        self._servers[server_id] = changed = change(self._server(server_id))
+        return changed
+
     async def user(self, server_id: str, user_name: str) -> User:
         await asyncio.sleep(0)
         return self._user(server_id, user_name)
 
-    async def users(self, server_id: str) -> AsyncIterator[User]:
+    async def users(self, server_id: str, after: str = "") -> AsyncIterator[User]:
         await asyncio.sleep(0)
         # Names first, users as they are reached: one removed meanwhile is not shown any more.
-        for at in sorted(at for at in self._users if at[0] == server_id):
+        for at in sorted(at for at in self._users if at[0] == server_id and at[1] > after):
             if at in self._users:
                 yield self._users[at]
 
@@ -52,6 +62,13 @@ class MemoryUserDirectory:
     async def set_home(self, server_id: str, user_name: str, home: Home) -> None:
         await asyncio.sleep(0)
         self._keep(replace(self._user(server_id, user_name), home=home))
+
+    async def change_user(self, server_id: str, user_name: str, change: Callable[[User], User]) -> User:
+        await asyncio.sleep(0)
+        user = self._user(server_id, user_name)
+        changed = change(user)
+        self._keep(replace(changed, user_name=user_name, created_at=user.created_at, keys=user.keys))
+        return self._user(server_id, user_name)
 
     async def remove_user(self, server_id: str, user_name: str) -> None:
         await asyncio.sleep(0)
@@ -72,6 +89,12 @@ class MemoryUserDirectory:
         if len(left) == len(user.keys):
             raise NotFound(f"user {user_name} of server {server_id} has no key {key_id}")
         self._keep(replace(user, keys=left))
+
+    def _server(self, server_id: str) -> Server:
+        try:
+            return self._servers[server_id]
+        except KeyError:
+            raise NotFound(f"there is no server {server_id}") from None
 
     def _user(self, server_id: str, user_name: str) -> User:
         try:

@@ -1,0 +1,65 @@
+"""docs/transfer-api.md against what the API offers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docs_pages import blocks, first_column, sections, text_of
+
+from tidegate.adapters.aws.service_model import transfer_model
+from tidegate.core.arns import Arns
+from tidegate.faces.control.security_policies import security_policy_operations
+from tidegate.faces.control.servers import ServerOperations
+from tidegate.faces.control.tags import TagOperations
+from tidegate.faces.control.users import UserOperations
+from tidegate.testing.gateway import LocalGateway
+
+PAGE = "docs/transfer-api.md"
+NOTHING: Any = None
+ARNS = Arns("us-east-1", "123456789012")
+
+
+def offered() -> set[str]:
+    return {
+        *ServerOperations(NOTHING, NOTHING, ARNS, NOTHING).operations(),
+        *UserOperations(NOTHING, ARNS).operations(),
+        *TagOperations(NOTHING, NOTHING, ARNS).operations(),
+        *security_policy_operations(),
+    }
+
+
+def test_the_page_lists_what_is_offered() -> None:
+    """All of it, nothing else, and each by a name that the API has."""
+    assert set(first_column(sections(text_of(PAGE))["What is offered"])) == offered()
+    assert offered() <= transfer_model().operations.keys()
+
+
+def test_the_page_knows_every_error_of_what_is_offered() -> None:
+    """But for those of callers who may not do everything, and of our own mistakes."""
+    operations = transfer_model().operations
+    possible = {error for name in offered() for error in operations[name].errors}
+    told = set(first_column(sections(text_of(PAGE))["What errors there are"]))
+    assert possible - told == {"InternalServiceError"}
+
+
+def test_the_example_lets_somebody_in(
+    tidegate: LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run as it stands, with the environment that the page names."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": tidegate.endpoint_url,
+        "AWS_DEFAULT_REGION": tidegate.region,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    (example,) = blocks(text_of(PAGE), "python")
+    namespace: dict[str, Any] = {}
+    exec(example, namespace)
+    key = tidegate.partner("acme").public_key
+    server_id = namespace["let_in"]("newcomer", key, tidegate.landing_bucket)
+    user = tidegate.client("transfer").describe_user(ServerId=server_id, UserName="newcomer")["User"]
+    assert user["SshPublicKeys"][0]["SshPublicKeyBody"] == key.strip()
