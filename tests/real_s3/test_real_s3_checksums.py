@@ -19,7 +19,7 @@ from support.fault_proxy import FaultProxy, Forward, Reply, Request
 from support.real_s3 import SESSION, URL, clients_at, needs_real_s3, upload_path, write_all
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.adapters.aws.s3 import S3ObjectStore
-from tidegate.core.errors import GatewayError, NotFound, StoreUnavailable
+from tidegate.core.errors import ChangedMeanwhile, GatewayError, NotFound, StoreUnavailable
 from tidegate.core.ids import UploadId
 from tidegate.core.limits import MIB
 from tidegate.core.objects import Location, NewObject, PartReceipt, WholeObject
@@ -192,6 +192,27 @@ async def test_a_file_is_added_to(store: S3ObjectStore, there: Location, clients
     await upload.finish()
     assert kept(clients, there) == whole(body)
     assert all(fact.agrees for fact in await verify(store, path.log, upload.record.log_id))
+
+
+@pytest.mark.parametrize("size", [1000, 9 * MIB], ids=["in one call", "in parts"])
+async def test_of_two_that_add_at_once_one_is_told_no(
+    store: S3ObjectStore, there: Location, size: int
+) -> None:
+    """S3 itself compares what is there with what was added to, whoever looked when."""
+    body = os.urandom(size)
+    first = upload_path(store)
+    upload = await first.begin(there)
+    await write_all(upload, body)
+    await upload.finish()
+    second = upload_path(store, beside=first)
+    one, other = await first.begin(there, ON), await second.begin(there, ON)
+    await one.write(size, b"one")
+    await other.write(size, b"other")
+    await one.finish()
+    with pytest.raises(ChangedMeanwhile):
+        await other.finish()
+    stored = await store.head(there)
+    assert await store.read(stored, 0, stored.size) == body + b"one"
 
 
 async def test_a_part_damaged_on_the_way(store: S3ObjectStore, there: Location) -> None:
