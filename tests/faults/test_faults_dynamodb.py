@@ -173,7 +173,7 @@ async def test_a_close_of_unknown_outcome_is_settled_by_the_sweep(house: House, 
     told = await put_all(house, gateway, [f"/unknown-{n}.csv" for n in range(len(never))], SMALL)
     house.proxy.clear()
     house.proxy.on("dynamodb.TransactWriteItems", lose_answer)
-    house.proxy.on("dynamodb.Query", refuse(500, "InternalServerError"), only=saying(b"LogID = :id"))
+    house.proxy.on("dynamodb.Query", refuse(500, "InternalServerError"), only=saying(b'LogID = :id"'))
     told.append(await house.put(gateway, "/unknown-unread.csv", SMALL))
     house.proxy.clear()
     house.proxy.on("dynamodb.TransactWriteItems", cut_before)
