@@ -4,6 +4,8 @@
 ARGS ?=
 # More than cores: much of the time goes to waiting for processes that were stopped on purpose.
 JOBS ?= 4
+# Each of these runs several gateways: more at once only make each other late.
+LENGTHY_JOBS ?= 3
 
 RUN := .venv/bin/python -m
 
@@ -25,7 +27,7 @@ test: setup  ## Run every test (ARGS="-k name" picks some)
 	@$(RUN) pytest -n $(JOBS) --dist worksteal -m "not lengthy" $(ARGS)
 
 test-lengthy: setup  ## Run the fault stories that are too long for make test
-	@$(RUN) pytest -n $(JOBS) --dist worksteal -m lengthy $(ARGS)
+	@$(RUN) pytest -n $(LENGTHY_JOBS) --dist worksteal -m lengthy $(ARGS)
 
 unit: setup  ## Run the tests that need neither server nor client
 	@$(RUN) pytest tests/unit $(ARGS)

@@ -249,9 +249,18 @@ def renewals_of(gateway_id: str) -> Callable[[Request], bool]:
 
 
 async def send_while(
-    house: House, gateway: Gateway, path: str, plant: Callable[[str], None], seconds: float
+    house: House,
+    gateway: Gateway,
+    path: str,
+    plant: Callable[[str], None],
+    seconds: float,
+    status: str = "STARTED",
 ) -> Told:
-    """Send half a file, plant faults for the gateway that takes it, wait, lift them, and send the rest."""
+    """
+    Send half a file, plant faults for the gateway that takes it, wait, lift them, and send the rest.
+
+    Waited is for so long at least, and until the record has the status.
+    """
     told = Told(path, SMALL, acknowledged=False)
     house.told.append(told)
     try:
@@ -261,7 +270,9 @@ async def send_while(
             plant(house.uploads(path)[0]["GatewayId"])
             began = time.monotonic()
             await asyncio.to_thread(
-                wait_until, lambda: time.monotonic() - began > seconds, "the fault has lasted"
+                wait_until,
+                lambda: time.monotonic() - began > seconds and house.uploads(path)[0]["Status"] == status,
+                "the fault has lasted",
             )
             house.proxy.clear()
             await asyncio.to_thread(sweep_twice, house)
@@ -300,7 +311,7 @@ async def test_one_gateway_alone_cannot_renew(house: House, gateway: Gateway) ->
     def plant(gateway_id: str) -> None:
         house.proxy.on("dynamodb.UpdateItem", cut_before, only=renewals_of(gateway_id))
 
-    told = await send_while(house, gateway, path, plant, 3 * LEASE_SECONDS)
+    told = await send_while(house, gateway, path, plant, 3 * LEASE_SECONDS, "ABANDONED")
     assert not told.acknowledged
     await asyncio.to_thread(house.check, 60)
     assert [record["Status"] for record in house.uploads(path)] == ["ABANDONED"]

@@ -51,6 +51,8 @@ from tidegate.services.versions import find_own_version, is_overtaken
 _log = structlog.get_logger("tidegate.sweep")
 
 _LEFT = "the gateway that received it ended before the upload did"
+# Of a record that nobody but the gateway that began it has ever owned.
+_FIRST_CLAIM = 2
 _EVER = datetime.max.replace(tzinfo=UTC)
 _EXPIRED = "it was dropped, and not continued in time"
 
@@ -199,8 +201,9 @@ class Sweep:
         location = Location(claimed.bucket, claimed.object_key)
         if claimed.upload_id:
             await self.store.abort_multipart(location, UploadId(claimed.upload_id))
-        # Another one may have been begun after it, and its id lost.
-        await self._abort_unseen(location)
+        # Where it was gone on with, another one may have been begun after it, and its id lost.
+        if not claimed.upload_id or claimed.fence > _FIRST_CLAIM:
+            await self._abort_unseen(location)
         stored = await find_own_version(self.store, location, claimed.log_id)
         if stored is None:
             # What was kept has been noted long since, and another file may be there by now.
