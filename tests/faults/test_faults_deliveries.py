@@ -56,6 +56,7 @@ async def test_every_worker_dies_until_the_last(house: House) -> None:
 # --- two versions of one key ----------------------------------------------------------------
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("takes_effect", ["late", pytest.param("early", marks=pytest.mark.lengthy)])
 async def test_the_older_version_is_copied_last(house: House, takes_effect: str) -> None:
     """Two workers copy two versions of one key in any order: the newest is what stays."""

@@ -52,6 +52,7 @@ async def kill_at(house: House, step: str, path: str, body: bytes) -> None:
     assert not told.acknowledged, "nobody was there to answer"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("step", STEPS_OF_A_SMALL_FILE)
 async def test_killed_at_a_step_of_a_small_file(house: House, survivor: Gateway, step: str) -> None:
     """Another gateway ends what was left, and the client's next try arrives."""

@@ -37,6 +37,7 @@ async def left_open(house: House, victim: Gateway, step: str, path: str, body: b
 # --- frozen past its lease ------------------------------------------------------------------
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("step", "body", "end"),
     [

@@ -91,6 +91,7 @@ async def test_killed_at_a_step_of_a_rename(house: House, survivor: Gateway, ste
         assert states(house)[old] == "DONE"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "step",
     ["delete.after", pytest.param("settle_rename.before", marks=pytest.mark.lengthy)],

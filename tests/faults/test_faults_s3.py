@@ -117,6 +117,7 @@ async def test_starting_a_large_file_is_tried_once(house: House, gateway: Gatewa
 # --- lasting faults ---------------------------------------------------------------------------
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("operation", "body", "expected"),
     [

@@ -54,6 +54,7 @@ async def unread_channel(session: Packets) -> None:
     session.channel.pause_reading()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("stop_reading", "window"), [(unread_socket, 2**30), (unread_channel, 2 * MIB)], ids=["socket", "window"]
 )

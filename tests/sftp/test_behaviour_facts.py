@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import support.behaviour_probes  # noqa: F401 - fills PROBES
 from support.behaviour_asked import MIB, PROBES, Asked
 from support.behaviour_facts import FACTS, Verdict
@@ -32,6 +34,7 @@ def _dropped(gateway: LocalGateway, stored: Stored, status: str) -> str:
     return f"{'' if there else 'nothing '}stored; {status}"
 
 
+@pytest.mark.lengthy
 async def test_every_row_is_what_a_gateway_answers(
     gateway: LocalGateway, preset: str, packets: Callable[..., Any], stored: type[Stored]
 ) -> None:

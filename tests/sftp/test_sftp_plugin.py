@@ -50,6 +50,7 @@ def run_sample(folder: Path, sample: str, *args: str, **environment: str) -> sub
     )
 
 
+@pytest.mark.lengthy
 def test_a_suite_uses_the_fixture(tmp_path: Path) -> None:
     """Everything docs/testing.md promises, in one run under an environment that is hostile to boto3."""
     sample = """

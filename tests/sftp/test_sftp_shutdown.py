@@ -79,6 +79,7 @@ async def test_an_idle_session_holds_nothing_up(own: LocalGateway, packets: Call
             assert await ended(own) == 0
 
 
+@pytest.mark.lengthy
 async def test_the_grace_is_bounded(tmp_path: Path, packets: Callable[..., Any]) -> None:
     """An upload that goes on for longer is ended as one whose connection dropped."""
     config = "shutdown: {grace_seconds: 0.2}"
