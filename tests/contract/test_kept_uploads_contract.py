@@ -20,8 +20,8 @@ SESSION = Session("fedcba9876543210", "s-0123456789abcdef0", "acme", "198.51.100
 SIZE, HOUR, FOUND = 24, timedelta(hours=1), 'v1 "etag"'
 
 
-async def keep(log, record, now, *, size=SIZE, owner=None):
-    await log.keep(record, owner or record.owner, size, "lost", at=now, until=now + HOUR, found=FOUND)
+async def keep(log, record, now, *, size=SIZE):
+    await log.keep(record, size, "lost", at=now, until=now + HOUR, found=FOUND)
 
 
 @pytest.fixture
@@ -70,12 +70,9 @@ async def test_keeping_again_repeats(log, kept, now):
 
 async def test_only_its_owner_keeps(log, started, now):
     """Neither another gateway nor an older fence; and nothing that has ended."""
-    for owner in (
-        replace(started.owner, gateway_id=OTHER),
-        replace(started.owner, fence=started.fence - 1),
-    ):
+    for others in (replace(started, gateway_id=OTHER), replace(started, fence=started.fence - 1)):
         with pytest.raises(ChangedMeanwhile):
-            await keep(log, started, now, owner=owner)
+            await keep(log, others, now)
     await log.end(started.owner, S.FAILED, now)
     with pytest.raises(ChangedMeanwhile):
         await keep(log, started, now)

@@ -74,6 +74,17 @@ async def go_on(house: House, gateway: Gateway, path: str) -> Told:
     return told
 
 
+async def killed_while_it_goes_on(house: House, path: str, step: str) -> None:
+    """Go on at a gateway that is killed at a step of that; the client is told nothing good."""
+    victim = await asyncio.to_thread(house.gateway)
+    trap = house.steps.trap(step, pid=victim.process.pid)
+    client = asyncio.create_task(go_on(house, victim, path))
+    await asyncio.to_thread(trap.wait)
+    await asyncio.to_thread(victim.kill)
+    trap.release()
+    assert not (await client).acknowledged
+
+
 async def ends_whole(house: House, path: str) -> None:
     told = await go_on(house, (await asyncio.to_thread(house.living, 1))[0], path)
     assert told.acknowledged, told.refusal
@@ -113,13 +124,7 @@ async def test_killed_while_it_is_continued(house: House, step: str) -> None:
     dropper = await asyncio.to_thread(house.gateway)
     await left(house, dropper, path)
     await has_status(house, path, "KEPT")
-    victim = await asyncio.to_thread(house.gateway)
-    trap = house.steps.trap(step, pid=victim.process.pid)
-    client = asyncio.create_task(go_on(house, victim, path))
-    await asyncio.to_thread(trap.wait)
-    await asyncio.to_thread(victim.kill)
-    trap.release()
-    assert not (await client).acknowledged
+    await killed_while_it_goes_on(house, path, step)
     record = await has_status(house, path, "KEPT", "ABANDONED")
     if record["Status"] == "KEPT":
         await ends_whole(house, path)
@@ -138,13 +143,7 @@ async def test_killed_when_it_is_whole(house: House, step: str) -> None:
     dropper = await asyncio.to_thread(house.gateway)
     await left(house, dropper, path)
     await has_status(house, path, "KEPT")
-    victim = await asyncio.to_thread(house.gateway)
-    trap = house.steps.trap(step, pid=victim.process.pid)
-    client = asyncio.create_task(go_on(house, victim, path))
-    await asyncio.to_thread(trap.wait)
-    await asyncio.to_thread(victim.kill)
-    trap.release()
-    assert not (await client).acknowledged
+    await killed_while_it_goes_on(house, path, step)
     await has_status(house, path, "COMPLETED")
     await asyncio.to_thread(house.check)
     [record] = house.uploads(path)
@@ -184,13 +183,7 @@ async def test_killed_while_a_file_is_added_to(house: House, size: int, step: st
     path = f"/added-{size}-{step}.bin"
     (living, _), old = await asyncio.to_thread(house.living, 2), BODY[:size]
     assert (await house.put(living, path, old)).acknowledged
-    victim = await asyncio.to_thread(house.gateway)
-    trap = house.steps.trap(step, pid=victim.process.pid)
-    client = asyncio.create_task(go_on(house, victim, path))
-    await asyncio.to_thread(trap.wait)
-    await asyncio.to_thread(victim.kill)
-    trap.release()
-    assert not (await client).acknowledged
+    await killed_while_it_goes_on(house, path, step)
     await has_status(house, path, "COMPLETED", "ABANDONED", "KEPT")
     newest = house.uploads(path)[-1]
     assert house.body(LANDING, newest["ObjectKey"]) in (BODY, old)

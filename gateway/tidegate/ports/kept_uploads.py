@@ -14,7 +14,7 @@ from typing import Protocol
 from tidegate.core.ids import GatewayId, LogId
 from tidegate.core.objects import Location
 from tidegate.core.sessions import Session
-from tidegate.core.transfers import Owner, TransferRecord
+from tidegate.core.transfers import TransferRecord
 from tidegate.ports.transfer_log import OpenRecord
 
 
@@ -50,7 +50,6 @@ class KeptUploadLog(Protocol):
     async def keep(
         self,
         record: TransferRecord,
-        owner: Owner,
         size: int,
         reason: str,
         *,
@@ -62,7 +61,7 @@ class KeptUploadLog(Protocol):
         Move to KEPT, with as many bytes as can be continued from, and let its name lead to it. Idempotent.
 
         Raises:
-            ChangedMeanwhile: The record is not that owner's any more, or has ended.
+            ChangedMeanwhile: The record is not its owner's any more, or has ended.
         """
         ...
 

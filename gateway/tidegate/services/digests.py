@@ -32,7 +32,7 @@ class Digest:
             return await asyncio.to_thread(self._take, body)
 
     async def take_stored(
-        self, store: ObjectReader, of: StoredObject, ranges: Sequence[tuple[int, int, int]]
+        self, store: ObjectReader, of: StoredObject, ranges: Sequence[tuple[int, int]]
     ) -> list[str]:
         """
         Hash ranges of a stored object as the next bytes of the file; return the CRC32 of each.
@@ -40,10 +40,10 @@ class Digest:
         Memory: one block of 4 MiB.
 
         Args:
-            ranges: A number, first byte and length of each; the number does not matter here.
+            ranges: First byte and length of each.
         """
         async with self._in_order:
-            return [await self._take_range(store, of, start, length) for _, start, length in ranges]
+            return [await self._take_range(store, of, start, length) for start, length in ranges]
 
     async def _take_range(self, store: ObjectReader, of: StoredObject, start: int, length: int) -> str:
         crc32, end = 0, start + length
@@ -82,7 +82,7 @@ class Digest:
 async def sha256_of(store: ObjectReader, stored: StoredObject) -> str:
     """Read a stored object, in blocks of 4 MiB, and return its SHA-256."""
     digest = Digest()
-    await digest.take_stored(store, stored, [(1, 0, stored.size)])
+    await digest.take_stored(store, stored, [(0, stored.size)])
     found = digest.sha256()
     assert found is not None
     return found

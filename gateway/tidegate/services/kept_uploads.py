@@ -99,7 +99,7 @@ class KeptUploads:
         """
         found, now = await self._found(record.location), self._clock.now()
         until = now + self._keep_for
-        await self._kept.keep(record, record.owner, size, reason, at=now, until=until, found=found)
+        await self._kept.keep(record, size, reason, at=now, until=until, found=found)
         if digest is not None:
             self._digests[record.log_id] = (upload_id, size, digest)
             while len(self._digests) > _REMEMBERED:

@@ -109,7 +109,7 @@ class PartSender:
         ranges = []
         for start in range(0, count, at_once):
             self._count(length := min(at_once, count - start))
-            ranges.append((self.sent_parts, start, length))
+            ranges.append((start, length))
         # The block that is read is no larger; without memory for it the caller's own is free meanwhile.
         held = S3_MIN_PART_BYTES if self._budget.try_take(S3_MIN_PART_BYTES) else 0
         hashing = asyncio.create_task(self.digest.take_stored(self._store, of, ranges))
@@ -221,7 +221,7 @@ class PartSender:
     async def _copy(
         self,
         of: StoredObject,
-        ranges: Sequence[tuple[int, int, int]],
+        ranges: Sequence[tuple[int, int]],
         hashing: asyncio.Task[list[str]],
         held: int,
     ) -> None:
@@ -236,10 +236,10 @@ class PartSender:
         finally:
             self._budget.give_back(held)
 
-    async def _copies(self, of: StoredObject, ranges: Sequence[tuple[int, int, int]]) -> list[PartReceipt]:
+    async def _copies(self, of: StoredObject, ranges: Sequence[tuple[int, int]]) -> list[PartReceipt]:
         assert self.upload_id is not None
         there, upload_id = self._new.location, self.upload_id
         return [
             await self._store.copy_part(there, upload_id, number, of, start, length)
-            for number, start, length in ranges
+            for number, (start, length) in enumerate(ranges, start=1)
         ]

@@ -32,7 +32,6 @@ class DynamoKeptUploads:
     async def keep(
         self,
         record: TransferRecord,
-        owner: Owner,
         size: int,
         reason: str,
         *,
@@ -45,12 +44,12 @@ class DynamoKeptUploads:
             "Timestamp": items.stamp(at),
             "Bytes": size,
             "Error": reason,
-            "OpenWork": items.kept_shard(owner.log_id),
+            "OpenWork": items.kept_shard(record.log_id),
             "DueAt": items.stamp(until),
         }
         # Also from KEPT itself: a repeat after a lost answer.
         sources = [*sources_of(TransferStatus.KEPT), TransferStatus.KEPT]
-        update = self._change(owner, sources, changes)
+        update = self._change(record.owner, sources, changes)
         put: Any = {"TableName": self._table, "Item": self._attempt(record, found, until)}
         await self._clients.run(
             self._clients.dynamodb.transact_write_items, TransactItems=[{"Update": update}, {"Put": put}]

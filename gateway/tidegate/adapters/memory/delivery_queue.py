@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -24,9 +24,7 @@ class MemoryDeliveryQueue:
     """`DeliveryQueue` for tests; part of `MemoryTransferLog`."""
 
     _deliveries: dict[tuple[LogId, str], Delivery]
-
-    async def _turn(self) -> None:
-        raise NotImplementedError
+    _turn: Callable[[], Awaitable[None]]
 
     async def due(self, shard: int, now: datetime, limit: int = 100) -> list[OpenWork]:
         await self._turn()

@@ -10,7 +10,7 @@ from tidegate.core.errors import ChangedMeanwhile
 from tidegate.core.ids import GatewayId, LogId
 from tidegate.core.sessions import Session
 from tidegate.core.shards import shard_of
-from tidegate.core.transfers import TRANSITIONS, Owner, TransferRecord, TransferStatus
+from tidegate.core.transfers import TRANSITIONS, TransferRecord, TransferStatus
 from tidegate.ports.kept_uploads import Attempt, Name
 from tidegate.ports.transfer_log import OpenRecord
 
@@ -25,7 +25,6 @@ class MemoryKeptUploads:
     async def keep(
         self,
         record: TransferRecord,
-        owner: Owner,
         size: int,
         reason: str,
         *,
@@ -34,16 +33,16 @@ class MemoryKeptUploads:
         found: str | None,
     ) -> None:
         await asyncio.sleep(0)
-        current = self._transfers.get(owner.log_id)
-        if current is None or current.owner != owner:
-            raise ChangedMeanwhile(f"transfer {owner.log_id} is not {owner.gateway_id}'s any more")
+        current = self._transfers.get(record.log_id)
+        if current is None or current.owner != record.owner:
+            raise ChangedMeanwhile(f"transfer {record.log_id} is not {record.gateway_id}'s any more")
         if current.status is not TransferStatus.KEPT:
             if TransferStatus.KEPT not in TRANSITIONS[current.status]:
-                raise ChangedMeanwhile(f"transfer {owner.log_id} is {current.status} already")
+                raise ChangedMeanwhile(f"transfer {record.log_id} is {current.status} already")
             current = current.moved(TransferStatus.KEPT, at, size=size, error=reason)
-        self._transfers[owner.log_id] = current
-        self._attempts[Name.of(record)] = Attempt(owner.log_id, found)
-        self._kept_until[owner.log_id] = until
+        self._transfers[record.log_id] = current
+        self._attempts[Name.of(record)] = Attempt(record.log_id, found)
+        self._kept_until[record.log_id] = until
 
     async def note_attempt(self, record: TransferRecord, found: str, at: datetime) -> None:  # noqa: ARG002
         await asyncio.sleep(0)
