@@ -23,10 +23,10 @@ setup:  ## Prepare .venv with the pinned packages; quick when nothing changed
 local: setup  ## Run the whole gateway on this machine, with no account (ARGS="--help" tells more)
 	@exec .venv/bin/tidegate local $(ARGS)
 
-test: setup  ## Run every test (ARGS="-k name" picks some)
+test: setup  ## Run the tests, but for the lengthy ones (ARGS="-k name" picks some)
 	@$(RUN) pytest -n $(JOBS) --dist worksteal -m "not lengthy" $(ARGS)
 
-test-lengthy: setup  ## Run the fault stories that are too long for make test
+test-lengthy: setup  ## Run the tests that are too long for make test
 	@$(RUN) pytest -n $(LENGTHY_JOBS) --dist worksteal -m lengthy $(ARGS)
 
 unit: setup  ## Run the tests that need neither server nor client

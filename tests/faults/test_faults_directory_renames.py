@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncssh
 import pytest
 
 from support.fault_house import LANDING, Gateway, House
+from support.renaming import rename
 
 NAMES = [f"{n:02}.csv" for n in range(16)] + ["deep/a.csv", "deep/er/b.csv"]
-
-
-async def rename(gateway: Gateway, old: str, new: str) -> str:
-    """Rename the way a client does; return what went wrong, or nothing."""
-    try:
-        async with gateway.client() as connection, connection.start_sftp_client() as sftp:
-            await sftp.rename(old, new)
-    except (asyncssh.Error, OSError) as error:
-        return str(error) or repr(error)
-    return ""
 
 
 def fill(house: House, prefix: str) -> None:

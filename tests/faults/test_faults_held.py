@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import asyncssh
 import pytest
 
 from support.fault_house import LANDING, PRIVATE, Gateway, House, wait_until
+from support.renaming import about, rename
 
 BODY = b"date;amount\n" * 1000
 STEPS = [
@@ -28,21 +28,6 @@ STEPS = [
 def survivor(built: House) -> Gateway:
     """Another gateway over the same bucket and tables, which nobody kills."""
     return built.gateway()
-
-
-async def rename(gateway: Gateway, old: str, new: str) -> str:
-    """Rename the way a client does; return what went wrong, or nothing."""
-    try:
-        async with gateway.client() as connection, connection.start_sftp_client() as sftp:
-            await sftp.rename(old, new)
-    except (asyncssh.Error, OSError) as error:
-        return str(error) or repr(error)
-    return ""
-
-
-def about(step: str) -> str:
-    """Return the words by which a step of a rename is told from one of a delivery."""
-    return LANDING if step.startswith(("copy", "delete")) else ""
 
 
 def owed(house: House, path: str) -> dict[str, Any]:

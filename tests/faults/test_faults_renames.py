@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncssh
 import pytest
 from botocore.exceptions import ClientError
 
 from support.fault_house import LANDING, Gateway, House
 from support.fault_proxy import lose_answer
+from support.renaming import about, rename
 
 BODY = b"date;amount\n" * 1000
 THEIRS = b"date;amount;currency\n" * 500
@@ -29,21 +29,6 @@ STEPS_OF_A_RENAME = [
 def survivor(built: House) -> Gateway:
     """Another gateway over the same bucket and tables, which nobody kills."""
     return built.gateway()
-
-
-async def rename(gateway: Gateway, old: str, new: str) -> str:
-    """Rename the way a client does; return what went wrong, or nothing."""
-    try:
-        async with gateway.client() as connection, connection.start_sftp_client() as sftp:
-            await sftp.rename(old, new)
-    except (asyncssh.Error, OSError) as error:
-        return str(error) or repr(error)
-    return ""
-
-
-def about(step: str) -> str:
-    """Return the words by which a step of a rename is told from one of a delivery."""
-    return LANDING if step.startswith(("copy", "delete")) else ""
 
 
 def under(house: House, path: str) -> bytes | None:
