@@ -52,7 +52,12 @@ async def has_status(house: House, path: str, *statuses: str) -> dict[str, Any]:
     def holds() -> bool:
         return house.uploads(path)[-1]["Status"] in statuses
 
-    await asyncio.to_thread(wait_until, holds, f"{path} is one of {statuses}")
+    try:
+        await asyncio.to_thread(wait_until, holds, f"{path} is one of {statuses}")
+    except TimeoutError as error:
+        error.add_note(f"it is {house.uploads(path)[-1]}")
+        error.add_note("\n".join(gateway.log.read_text()[-2000:] for gateway in house.gateways))
+        raise
     return house.uploads(path)[-1]
 
 
