@@ -73,25 +73,9 @@ async def test_a_user_of_an_earlier_version(directory, user, rows, plant):
     assert await directory.user(SERVER, "acme") == changed
 
 
-async def test_a_server_of_an_earlier_version(directory, rows, plant):
-    """Its row has neither tags nor revision, and gets both with its first tag."""
-    plant({"Server": SERVER, "Entry": "server"})
-    await directory.register_server(SERVER)
-    assert await directory.server(SERVER) == Server(SERVER)
-    tagged = Server(SERVER, (("a", "b"),))
-    for _ in range(2):
-        assert await directory.change_server(SERVER, lambda _: tagged) == tagged
-    assert await directory.server(SERVER) == tagged
-    assert len(rows()) == 1
-
-
-@pytest.mark.parametrize("is_new", [False, True])
-async def test_a_server_that_a_rival_changes(directory, plant, before_update, is_new):
+async def test_a_server_that_a_rival_changes(directory, before_update):
     """The change is made again, of what the rival left."""
-    if is_new:
-        await directory.register_server(SERVER)
-    else:
-        plant({"Server": SERVER, "Entry": "server"})
+    await directory.register_server(SERVER)
 
     def tagged(key: str) -> Callable[[Server], Server]:
         return lambda server: replace(server, tags=(*server.tags, (key, "")))
@@ -131,7 +115,7 @@ async def test_rivals_without_end(directory, user, clients, rows, plant):
     def changed(**_: object) -> None:
         for row in rows():
             new = directory_items.new_generation()
-            plant(row | {"Revision" if row["Entry"] == "server" else "HomeGeneration": new})
+            plant(row | {"Revision" if row["Server"] == "servers" else "HomeGeneration": new})
 
     events = clients.dynamodb.meta.events
     events.register_first("before-call.dynamodb.UpdateItem", changed)

@@ -203,7 +203,7 @@ class TestClearingAway:
         plant(*stored_home(SERVER, "acme", generation, large("never"), datetime.now(UTC)).chunks)
         assert len(entries()) == 2 + 1 + 2 + 2 + 1
         await directory.remove_user(SERVER, "acme")
-        assert entries() == ["server", "user#acme-2"]
+        assert entries() == [SERVER, "user#acme-2"]
 
     @pytest.mark.parametrize("home", [SMALL, large("next")], ids=["small", "large"])
     async def test_new_home_clears_the_old(self, directory, user, entries, rows, plant, home):

@@ -11,7 +11,7 @@ import pytest
 from tidegate.core.errors import AlreadyExists, InvalidName, NotFound
 from tidegate.core.ids import KeyId, key_id_for
 from tidegate.core.limits import SSH_PUBLIC_KEYS_PER_USER
-from tidegate.core.servers import Server
+from tidegate.core.servers import AttachedWorkflow, IdentityProvider, Server
 from tidegate.core.users import (
     Home,
     HomeDirectoryType,
@@ -24,6 +24,28 @@ from tidegate.core.users import (
 
 SERVER, OTHER_SERVER = "s-0123456789abcdef0", "s-0123456789abcdef1"
 HOME = Home.chroot("/landing/acme")
+FULL = Server(
+    SERVER,
+    (("team", "blue"),),
+    wanted="OFFLINE",
+    preset="partner-safe",
+    identity_provider=IdentityProvider(
+        "AWS_LAMBDA",
+        function="arn:aws:lambda:eu-west-1:123456789012:function:who",
+        sftp_authentication_methods="PUBLIC_KEY_AND_PASSWORD",
+    ),
+    security_policy="TransferSecurityPolicy-2025-03",
+    set_stat="ENABLE_NO_OP",
+    listing="ENABLED",
+    pre_login_banner="Ships only.\n",
+    post_login_banner="Welcome",
+    logging_role="arn:aws:iam::123456789012:role/logs",
+    log_destinations=("arn:aws:logs:eu-west-1:123456789012:log-group:sftp:*",),
+    on_upload=AttachedWorkflow("w-0123456789abcdef0", "arn:aws:iam::123456789012:role/run"),
+    on_partial_upload=AttachedWorkflow("w-0123456789abcdef1", "arn:aws:iam::123456789012:role/run"),
+    port=2222,
+    kept={"EndpointDetails": {"VpcId": "vpc-1", "SubnetIds": ["a", "b"]}, "Certificate": ""},
+)
 
 
 @pytest.fixture
@@ -77,15 +99,46 @@ class TestServers:
         """A server's tags are its own, in their order, and stay when it is registered again."""
         for server_id in (SERVER, OTHER_SERVER):
             await directory.register_server(server_id)
-        tagged = Server(SERVER, (("team", "blue"), ("empty", ""), ("ü", "日本")))
+        tagged = Server(SERVER, (("team", "blue"), ("empty", ""), ("ü", "日本")), is_configured=True)
         assert (
             await directory.change_server(SERVER, lambda server: replace(server, tags=tagged.tags)) == tagged
         )
         await directory.register_server(SERVER)
         assert await directory.server(SERVER) == tagged
-        assert await directory.server(OTHER_SERVER) == Server(OTHER_SERVER)
+        assert await directory.server(OTHER_SERVER) == Server(OTHER_SERVER, is_configured=True)
         await directory.change_server(SERVER, lambda server: replace(server, tags=()))
-        assert await directory.server(SERVER) == Server(SERVER)
+        assert await directory.server(SERVER) == Server(SERVER, is_configured=True)
+
+    async def test_comes_back_as_it_was_added(self, directory):
+        """Every member of a server comes back; a second one of its id is refused, and changes nothing."""
+        await directory.add_server(FULL)
+        assert await directory.server(SERVER) == FULL
+        await directory.register_server(SERVER)
+        with pytest.raises(AlreadyExists):
+            await directory.add_server(Server(SERVER))
+        assert await directory.servers() == [FULL]
+
+    async def test_is_removed_with_its_own(self, directory, user, key):
+        """Its users go with it, those of other servers stay; then there is nothing to remove."""
+        for server_id in (SERVER, OTHER_SERVER):
+            await directory.add_server(Server(server_id))
+            await directory.add_user(replace(user(keys=(key("one"),)), server_id=server_id))
+        await directory.remove_server(SERVER)
+        assert await directory.servers() == [Server(OTHER_SERVER)]
+        assert await names(directory) == []
+        assert await names(directory, OTHER_SERVER) == ["acme"]
+        with pytest.raises(NotFound):
+            await directory.remove_server(SERVER)
+
+    async def test_revocations_are_counted(self, directory, user, key):
+        """A key or user that is removed moves the count on, and no change of the server sets it back."""
+        await directory.add_server(Server(SERVER))
+        await directory.add_user(user(keys=(key("one"), key("two", 1))))
+        await directory.remove_key(SERVER, "acme", key("one").key_id)
+        assert (await directory.server(SERVER)).revocations == 1
+        await directory.change_server(SERVER, lambda server: replace(server, revocations=0, wanted="OFFLINE"))
+        await directory.remove_user(SERVER, "acme")
+        assert await directory.server(SERVER) == Server(SERVER, wanted="OFFLINE", revocations=2)
 
     async def test_race_of_changes_loses_none(self, directory):
         """What several change at once is all there afterwards."""

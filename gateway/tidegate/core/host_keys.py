@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tidegate.core.errors import InvalidKey
 from tidegate.core.public_keys import parse_public_key
+from tidegate.core.tags import Tags
 
 # The one modern kind, and one for clients too old for it. NIST SP 800-57 counts 3072 bits as 128.
 MADE_TYPES = ("ssh-ed25519", "ssh-rsa")
@@ -49,6 +50,7 @@ class HostKey:
     description: str
     kms_key_id: str
     public_key: str
+    tags: Tags = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -107,9 +109,14 @@ def read_host_key(text: bytes) -> PrivateHostKey:
 def active(keys: Iterable[HostKey]) -> list[HostKey]:
     """Return the keys a server shows: of each type the oldest, as in Transfer Family."""
     oldest: dict[str, HostKey] = {}
-    for key in sorted(keys, key=lambda each: (each.imported_at, each.host_key_id)):
+    for key in oldest_first(keys):
         oldest.setdefault(key.type, key)
     return list(oldest.values())
+
+
+def oldest_first(keys: Iterable[HostKey]) -> list[HostKey]:
+    """Return the keys in the order in which they came: of each type the first is the one that is shown."""
+    return sorted(keys, key=lambda each: (each.imported_at, each.host_key_id))
 
 
 def _described(

@@ -28,6 +28,11 @@ SSH_PUBLIC_KEY_MAX_CHARS = 2048
 SSH_PUBLIC_KEYS_PER_USER = 50
 # Transfer Family, General Reference, quotas: logical directory entries per service-managed user.
 TRANSFER_MAPPINGS_PER_USER = 2000
+# Transfer Family, General Reference, quotas: servers of an account in a Region; User Guide: host keys.
+TRANSFER_SERVERS = 50
+TRANSFER_HOST_KEYS_PER_SERVER = 10
+# Transfer Family, General Reference, quotas: service-managed users of a server.
+TRANSFER_USERS_PER_SERVER = 10_000
 # Transfer Family API, Tags: length of the list.
 TRANSFER_TAGS_PER_RESOURCE = 50
 # Transfer Family API, MaxResults: range.

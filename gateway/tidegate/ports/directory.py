@@ -11,32 +11,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from tidegate.core.ids import KeyId
-from tidegate.core.servers import Server
 from tidegate.core.users import Home, SshPublicKey, User
+from tidegate.ports.servers import ServerDirectory
 
 
-class UserDirectory(Protocol):
+class UserDirectory(ServerDirectory, Protocol):
     """Servers, their users and their keys."""
-
-    async def register_server(self, server_id: str) -> None:
-        """Note that this server exists. Idempotent; one that is there stays as it is."""
-        ...
-
-    async def server(self, server_id: str) -> Server:
-        """Return the server. Raises `NotFound`."""
-        ...
-
-    async def change_server(self, server_id: str, change: Callable[[Server], Server]) -> Server:
-        """
-        Put what `change` makes of the server in its place, and return it.
-
-        `change` is called again if somebody else changed it meanwhile. Raises `NotFound`, and what it raises.
-        """
-        ...
-
-    async def server_ids(self) -> list[str]:
-        """Return the ids of all servers, in order."""
-        ...
 
     async def user(self, server_id: str, user_name: str) -> User:
         """Return the user with all keys, oldest key first. Raises `NotFound`."""
@@ -63,7 +43,7 @@ class UserDirectory(Protocol):
         ...
 
     async def remove_user(self, server_id: str, user_name: str) -> None:
-        """Remove the user and all its keys. Raises `NotFound`."""
+        """Remove the user and all its keys, and count a revocation. Raises `NotFound`."""
         ...
 
     async def add_key(self, server_id: str, user_name: str, key: SshPublicKey) -> None:
@@ -71,5 +51,5 @@ class UserDirectory(Protocol):
         ...
 
     async def remove_key(self, server_id: str, user_name: str, key_id: KeyId) -> None:
-        """Remove a key. Raises `NotFound`."""
+        """Remove a key, and count a revocation. Raises `NotFound`."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from tidegate.core.host_keys import HostKey
@@ -21,6 +21,18 @@ class HostKeys(Protocol):
 
     async def add(self, server_id: str, key: HostKey, encrypted: bytes) -> None:
         """Keep a key. Raises `AlreadyExists` if one of its id is there."""
+        ...
+
+    async def change(self, server_id: str, host_key_id: str, change: Callable[[HostKey], HostKey]) -> HostKey:
+        """
+        Put the description and tags that `change` makes in the place of the key's, and return it.
+
+        `change` is called again if somebody else changed it meanwhile. Raises `NotFound`, and what it raises.
+        """
+        ...
+
+    async def remove(self, server_id: str, host_key_id: str) -> None:
+        """Remove a key. Raises `NotFound`."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from tidegate.core.audit import Finding
-from tidegate.core.errors import InvalidSettings, NotFound
+from tidegate.core.errors import InvalidKey, InvalidSettings, NotFound, TooManyKeys
 from tidegate.core.host_keys import (
     MADE_TYPES,
     HostKey,
@@ -15,7 +15,11 @@ from tidegate.core.host_keys import (
     encryption_context,
     host_key_id_for,
     new_host_key,
+    oldest_first,
+    read_host_key,
 )
+from tidegate.core.limits import TRANSFER_HOST_KEYS_PER_SERVER
+from tidegate.core.tags import Tags, tagged
 from tidegate.ports.account import Aspect
 from tidegate.ports.clock import Clock
 from tidegate.ports.host_keys import HostKeys, Vault
@@ -40,7 +44,50 @@ class HostKeyRing:
         """
         return [await self._opened(key) for key in active(await self.kept())]
 
-    async def add(self, key: PrivateHostKey, kms_key_arn: str, description: str) -> HostKey:
+    async def waiting_keys(self) -> list[bytes]:
+        """Return the others: each will be shown once those of its type before it are gone."""
+        kept = await self.kept()
+        shown = {key.host_key_id for key in active(kept)}
+        return [await self._opened(key) for key in oldest_first(kept) if key.host_key_id not in shown]
+
+    async def get(self, host_key_id: str) -> HostKey:
+        """Return a key. Raises `NotFound`."""
+        for key in await self.kept():
+            if key.host_key_id == host_key_id:
+                return key
+        raise NotFound(f"there is no host key {host_key_id}")
+
+    async def bring(self, text: str, kms_key_arn: str, description: str = "", tags: Tags = ()) -> HostKey:
+        """
+        Keep the private key in a text of OpenSSH's or PEM's form.
+
+        Raises:
+            InvalidKey: The text holds none that can be used.
+            TooManyKeys: The server has as many as it can have.
+            AlreadyExists: It has this one.
+        """
+        count = len(await self.kept())
+        if count >= TRANSFER_HOST_KEYS_PER_SERVER:
+            raise TooManyKeys(f"the server has {count} host keys, the most it can have", hint="delete one")
+        return await self.add(read_host_key(text.encode()), kms_key_arn, description, tags)
+
+    async def change(self, host_key_id: str, change: Callable[[HostKey], HostKey]) -> HostKey:
+        """Give a key another description, or other tags. Raises `NotFound`."""
+        return await self._keys.change(self._server_id, host_key_id, change)
+
+    async def remove(self, host_key_id: str) -> None:
+        """
+        Forget a key; the next oldest of its type takes its place.
+
+        Raises:
+            NotFound: It is not kept.
+            InvalidKey: It is the only one. Nobody could connect any more.
+        """
+        if [key.host_key_id for key in await self.kept()] == [host_key_id]:
+            raise InvalidKey("the only host key of a server cannot be deleted", hint="import another first")
+        await self._keys.remove(self._server_id, host_key_id)
+
+    async def add(self, key: PrivateHostKey, kms_key_arn: str, description: str, tags: Tags = ()) -> HostKey:
         """Keep a key, encrypted under this KMS key. Raises `AlreadyExists`."""
         host_key_id = host_key_id_for(self._server_id, key.fingerprint)
         context = encryption_context(self._server_id, host_key_id)
@@ -53,6 +100,7 @@ class HostKeyRing:
             description,
             kms_key_arn,
             key.public_key,
+            tagged((), tags),
         )
         await self._keys.add(self._server_id, kept, encrypted)
         return kept

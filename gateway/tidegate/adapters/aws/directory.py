@@ -14,9 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tidegate.adapters.aws.clients import AwsClients
 from tidegate.adapters.aws.directory_items import (
-    SERVER_ENTRY,
     NameRows,
     key_entry,
     key_item,
@@ -25,69 +23,28 @@ from tidegate.adapters.aws.directory_items import (
     new_generation,
     range_of,
     range_of_users,
-    server_item,
-    server_members,
-    server_of,
     stored_home,
     user_entry,
     user_item,
 )
-from tidegate.adapters.aws.directory_table import ABSENT, DirectoryTable
+from tidegate.adapters.aws.directory_table import ABSENT
 from tidegate.adapters.aws.items import Item
+from tidegate.adapters.aws.server_directory import TRIES, DynamoServerDirectory
 from tidegate.core.errors import AlreadyExists, ChangedMeanwhile, NotFound, StoreUnavailable
 from tidegate.core.ids import KeyId
-from tidegate.core.servers import Server
 from tidegate.core.users import Home, SshPublicKey, User
 
-_FIRST_REVISION = "attribute_exists(Server) AND (attribute_not_exists(Revision) OR Revision = :after)"
-# Rivals that set the same home, or change it under a reader, this often in a row are not people.
-_TRIES = 5
 # No write is under way for so long, whatever the clocks of two machines say.
 _LEFT_OVER_AFTER = timedelta(days=1)
 
 
-class DynamoUserDirectory:
+class DynamoUserDirectory(DynamoServerDirectory):
     """The port `UserDirectory` over the directory table."""
-
-    def __init__(self, clients: AwsClients, table_name: str) -> None:
-        self._table = DirectoryTable(clients, table_name)
-
-    async def register_server(self, server_id: str) -> None:
-        with suppress(ChangedMeanwhile):  # it is there, perhaps with tags
-            await self._table.put(server_item(Server(server_id)), ABSENT)
-
-    async def server(self, server_id: str) -> Server:
-        return server_of(await self._server_row(server_id))
-
-    async def change_server(self, server_id: str, change: Callable[[Server], Server]) -> Server:
-        for _ in range(_TRIES):
-            row = await self._server_row(server_id)
-            changed, after = change(server_of(row)), new_generation()
-            with suppress(ChangedMeanwhile):
-                await self._table.change(
-                    row,
-                    {**server_members(changed), "Revision": after},
-                    # Rows of earlier versions have no revision.
-                    "Revision IN (:before, :after)" if "Revision" in row else _FIRST_REVISION,
-                    after=after,
-                    **({"before": row["Revision"]} if "Revision" in row else {}),
-                )
-                return changed
-        raise ChangedMeanwhile(f"server {server_id} is being changed by others all the time")
-
-    async def _server_row(self, server_id: str) -> Item:
-        row = await self._table.row(server_id, SERVER_ENTRY)
-        if row is None:
-            raise NotFound(f"there is no server {server_id}")
-        return row
-
-    async def server_ids(self) -> list[str]:
-        return sorted(await self._table.servers_with(SERVER_ENTRY))
 
     # --- users ------------------------------------------------------------------------------
 
     async def user(self, server_id: str, user_name: str) -> User:
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             found = await self._under(server_id, user_name)
             with suppress(ChangedMeanwhile):
                 user = found.user()
@@ -120,7 +77,7 @@ class DynamoUserDirectory:
             raise AlreadyExists(f"partner {user.user_name} exists already") from error
 
     async def set_home(self, server_id: str, user_name: str, home: Home) -> None:
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             found = await self._under(server_id, user_name)
             row = found.user_row
             if row is None:
@@ -133,7 +90,7 @@ class DynamoUserDirectory:
         raise ChangedMeanwhile(f"the home of {user_name} is being changed by others all the time")
 
     async def change_user(self, server_id: str, user_name: str, change: Callable[[User], User]) -> User:
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             found = await self._under(server_id, user_name)
             with suppress(ChangedMeanwhile):
                 user, row = found.user(), found.user_row
@@ -154,6 +111,7 @@ class DynamoUserDirectory:
         if row is not None:
             # The user goes first: from then on nobody logs in, whatever becomes of the other rows.
             await self._table.delete(row)
+            await self._note_revocation(server_id)
         left = await self._under(server_id, user_name)
         await self._table.delete(*left.dead(removed, _now() - _LEFT_OVER_AFTER))
         if row is None:
@@ -200,6 +158,7 @@ class DynamoUserDirectory:
         if row is None:
             raise NotFound(f"{user_name} has no key {key_id}")
         await self._table.delete(row)
+        await self._note_revocation(server_id)
 
     async def _generation(self, server_id: str, user_name: str) -> str:
         row = await self._table.row(server_id, user_entry(user_name))

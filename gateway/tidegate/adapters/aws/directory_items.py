@@ -26,11 +26,10 @@ from typing import Any
 
 from tidegate.adapters.aws import items
 from tidegate.adapters.aws.items import Item
+from tidegate.adapters.aws.server_items import tag_items, tags_of
 from tidegate.core.errors import ChangedMeanwhile
 from tidegate.core.ids import KeyId
 from tidegate.core.limits import KIB
-from tidegate.core.servers import Server
-from tidegate.core.tags import Tags
 from tidegate.core.users import (
     Home,
     HomeDirectoryType,
@@ -41,7 +40,6 @@ from tidegate.core.users import (
     User,
 )
 
-SERVER_ENTRY = "server"
 # An item holds 400 KiB: DynamoDB Developer Guide, "Quotas", item size. The rest is for the other attributes.
 CHUNK_BYTES = 300 * KIB
 
@@ -102,7 +100,7 @@ class NameRows:
             role=row.get("Role", ""),
             policy=row.get("Policy", ""),
             posix_profile=_posix_profile(row.get("PosixProfile")),
-            tags=_tags(row),
+            tags=tags_of(row),
         )
 
     def dead(self, removed: str | None, before: datetime) -> list[Item]:
@@ -185,22 +183,8 @@ def members_of(user: User) -> Item:
         "Role": user.role,
         "Policy": user.policy,
         "PosixProfile": posix and [posix.uid, posix.gid, *posix.secondary_gids],
-        "Tags": _tag_items(user.tags),
+        "Tags": tag_items(user.tags),
     }
-
-
-def server_item(server: Server) -> Item:
-    return {"Server": server.server_id, "Entry": SERVER_ENTRY, "Revision": new_generation()} | server_members(
-        server
-    )
-
-
-def server_members(server: Server) -> Item:
-    return {"Tags": _tag_items(server.tags)}
-
-
-def server_of(row: Item) -> Server:
-    return Server(row["Server"], _tags(row))
 
 
 def key_item(server_id: str, user_name: str, key: SshPublicKey, generation: str, at: datetime) -> Item:
@@ -275,14 +259,6 @@ def _mapping(item: dict[str, str]) -> Mapping:
     # Absent means DIRECTORY, as in Transfer Family; the rows of earlier versions have none.
     kind = MappingType(item.get("Type", MappingType.DIRECTORY))
     return Mapping(item["Entry"], item["Target"], kind, "Type" in item)
-
-
-def _tag_items(tags: Tags) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags]
-
-
-def _tags(row: Item) -> Tags:
-    return tuple((tag["Key"], tag["Value"]) for tag in row.get("Tags", ()))
 
 
 def _posix_profile(numbers: list[int] | None) -> PosixProfile | None:

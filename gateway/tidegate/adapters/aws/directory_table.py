@@ -53,17 +53,6 @@ class DirectoryTable:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    async def servers_with(self, entry: str) -> list[str]:
-        """Return the servers that have a row of this entry, in no order. Reads the whole table."""
-        pages = self._clients.dynamodb.get_paginator("scan").paginate(
-            TableName=self._name,
-            ConsistentRead=True,
-            FilterExpression="Entry = :entry",
-            ExpressionAttributeValues=items.wire({":entry": entry}),
-        )
-        rows = await self._clients.run(lambda: [row for page in pages for row in page["Items"]])
-        return [items.plain(row)["Server"] for row in rows]
-
     async def put(self, row: Item, condition: str | None = None, **values: str) -> None:
         """Write the row in place of any that is there."""
         await self._clients.run(self._clients.dynamodb.put_item, **self._put(row, condition, values))
@@ -104,6 +93,28 @@ class DirectoryTable:
                     ConditionExpression="Generation = :generation",
                     ExpressionAttributeValues=items.wire({":generation": row["Generation"]}),
                 )
+
+    async def delete_now(self, server_id: str, entry: str) -> bool:
+        """Delete a row whatever it is; tell whether one was there."""
+        answer = await self._clients.run(
+            self._clients.dynamodb.delete_item,
+            TableName=self._name,
+            Key=_key(server_id, entry),
+            ReturnValues="ALL_OLD",
+        )
+        return "Attributes" in answer
+
+    async def count_on(self, server_id: str, entry: str, name: str) -> None:
+        """Add at least one to a number of a row. Raises `ChangedMeanwhile` if there is no such row."""
+        await self._clients.run(
+            self._clients.dynamodb.update_item,
+            TableName=self._name,
+            Key=_key(server_id, entry),
+            UpdateExpression="ADD #name :one",
+            ConditionExpression="attribute_exists(Server)",
+            ExpressionAttributeNames={"#name": name},
+            ExpressionAttributeValues=items.wire({":one": 1}),
+        )
 
     def _put(self, row: Item, condition: str | None, values: dict[str, str]) -> Any:
         put: dict[str, Any] = {"TableName": self._name, "Item": items.wire(row)}

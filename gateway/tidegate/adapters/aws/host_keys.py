@@ -6,18 +6,23 @@ Host keys in the directory table, one row each in the partition of their server:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from tidegate.adapters.aws import items
 from tidegate.adapters.aws.clients import AwsClients
 from tidegate.adapters.aws.directory_table import ABSENT, DirectoryTable
 from tidegate.adapters.aws.items import Item
+from tidegate.adapters.aws.server_items import new_revision, tag_items, tags_of
 from tidegate.core.errors import AccessDenied, AlreadyExists, ChangedMeanwhile, GatewayError, NotFound
 from tidegate.core.host_keys import HostKey
 
 _PREFIX = "host-key#"
 _LAST = "~"  # sorts after every character of an id
+_TRIES = 5
+_FIRST_REVISION = "attribute_exists(Server) AND (attribute_not_exists(Revision) OR Revision = :after)"
 
 
 class DynamoHostKeys:
@@ -33,7 +38,7 @@ class DynamoHostKeys:
     async def encrypted(self, server_id: str, host_key_id: str) -> bytes:
         row = await self._table.row(server_id, _PREFIX + host_key_id)
         if row is None:
-            raise NotFound(f"there is no host key {host_key_id}")
+            raise _no_key(host_key_id)
         return bytes(row["HostKeyCiphertext"])
 
     async def add(self, server_id: str, key: HostKey, encrypted: bytes) -> None:
@@ -45,6 +50,29 @@ class DynamoHostKeys:
             there = await self._table.row(server_id, row["Entry"])
             if there is None or bytes(there["HostKeyCiphertext"]) != encrypted:
                 raise AlreadyExists(f"the host key {key.fingerprint} is kept already") from error
+
+    async def change(self, server_id: str, host_key_id: str, change: Callable[[HostKey], HostKey]) -> HostKey:
+        for _ in range(_TRIES):
+            row = await self._table.row(server_id, _PREFIX + host_key_id)
+            if row is None:
+                raise _no_key(host_key_id)
+            key, after = _host_key(row), new_revision()
+            wanted = change(key)
+            with suppress(ChangedMeanwhile):
+                await self._table.change(
+                    row,
+                    {"Description": wanted.description, "Tags": tag_items(wanted.tags), "Revision": after},
+                    # Rows of earlier versions have no revision, and no tags.
+                    "Revision IN (:before, :after)" if "Revision" in row else _FIRST_REVISION,
+                    after=after,
+                    **({"before": row["Revision"]} if "Revision" in row else {}),
+                )
+                return replace(key, description=wanted.description, tags=wanted.tags)
+        raise ChangedMeanwhile(f"host key {host_key_id} is being changed by others all the time")
+
+    async def remove(self, server_id: str, host_key_id: str) -> None:
+        if not await self._table.delete_now(server_id, _PREFIX + host_key_id):
+            raise _no_key(host_key_id)
 
 
 class KmsVault:
@@ -86,7 +114,13 @@ def host_key_item(server_id: str, key: HostKey, encrypted: bytes) -> Item:
         "Description": key.description,
         "KmsKeyId": key.kms_key_id,
         "HostKeyCiphertext": encrypted,
+        "Tags": tag_items(key.tags),
+        "Revision": new_revision(),
     }
+
+
+def _no_key(host_key_id: str) -> NotFound:
+    return NotFound(f"there is no host key {host_key_id}")
 
 
 def _host_key(row: dict[str, Any]) -> HostKey:
@@ -98,4 +132,5 @@ def _host_key(row: dict[str, Any]) -> HostKey:
         description=row["Description"],
         kms_key_id=row["KmsKeyId"],
         public_key=row["HostKeyBody"],
+        tags=tags_of(row),
     )

@@ -25,7 +25,23 @@ class MemoryUserDirectory:
 
     async def register_server(self, server_id: str) -> None:
         await asyncio.sleep(0)
-        self._servers.setdefault(server_id, Server(server_id))
+        self._servers.setdefault(server_id, Server(server_id, is_configured=True))
+
+    async def add_server(self, server: Server) -> None:
+        await asyncio.sleep(0)
+        if server.server_id in self._servers:
+            raise AlreadyExists(f"there is a server {server.server_id} already")
+        self._servers[server.server_id] = server
+
+    async def servers(self) -> list[Server]:
+        await asyncio.sleep(0)
+        return [self._servers[server_id] for server_id in sorted(self._servers)]
+
+    async def remove_server(self, server_id: str) -> None:
+        await asyncio.sleep(0)
+        self._server(server_id)
+        del self._servers[server_id]
+        self._users = {at: user for at, user in self._users.items() if at[0] != server_id}
 
     async def server_ids(self) -> list[str]:
         await asyncio.sleep(0)
@@ -37,7 +53,9 @@ class MemoryUserDirectory:
 
     async def change_server(self, server_id: str, change: Callable[[Server], Server]) -> Server:
         await asyncio.sleep(0)
-        self._servers[server_id] = changed = change(self._server(server_id))
+        before = self._server(server_id)
+        changed = replace(change(before), revocations=before.revocations)
+        self._servers[server_id] = changed
         return changed
 
     async def user(self, server_id: str, user_name: str) -> User:
@@ -74,6 +92,7 @@ class MemoryUserDirectory:
         await asyncio.sleep(0)
         self._user(server_id, user_name)
         del self._users[server_id, user_name]
+        self._note_revocation(server_id)
 
     async def add_key(self, server_id: str, user_name: str, key: SshPublicKey) -> None:
         await asyncio.sleep(0)
@@ -89,6 +108,11 @@ class MemoryUserDirectory:
         if len(left) == len(user.keys):
             raise NotFound(f"user {user_name} of server {server_id} has no key {key_id}")
         self._keep(replace(user, keys=left))
+        self._note_revocation(server_id)
+
+    def _note_revocation(self, server_id: str) -> None:
+        if server := self._servers.get(server_id):
+            self._servers[server_id] = replace(server, revocations=server.revocations + 1)
 
     def _server(self, server_id: str) -> Server:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from tidegate.core.errors import AccessDenied, AlreadyExists, NotFound
 from tidegate.core.host_keys import HostKey
@@ -29,6 +30,20 @@ class MemoryHostKeys:
         if self._kept.get(place, (key, encrypted))[1] != encrypted:
             raise AlreadyExists(f"the host key {key.fingerprint} is kept already")
         self._kept[place] = (key, encrypted)
+
+    async def change(self, server_id: str, host_key_id: str, change: Callable[[HostKey], HostKey]) -> HostKey:
+        try:
+            key, encrypted = self._kept[server_id, host_key_id]
+        except KeyError:
+            raise NotFound(f"there is no host key {host_key_id}") from None
+        wanted = change(key)
+        changed = replace(key, description=wanted.description, tags=wanted.tags)
+        self._kept[server_id, host_key_id] = (changed, encrypted)
+        return changed
+
+    async def remove(self, server_id: str, host_key_id: str) -> None:
+        if self._kept.pop((server_id, host_key_id), None) is None:
+            raise NotFound(f"there is no host key {host_key_id}")
 
 
 class MemoryVault:
