@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,18 +20,18 @@ from tidegate.backend import (
 )
 from tidegate.core.behaviour import Behaviour
 from tidegate.core.deliveries import DeliveryTarget
-from tidegate.core.errors import GatewayError
+from tidegate.core.errors import GatewayError, InvalidSettings
 from tidegate.core.holding import Holding
 from tidegate.core.ids import new_gateway_id
 from tidegate.core.objects import Location
 from tidegate.core.parts import PartSchedule
 from tidegate.core.paths import HomeTree
+from tidegate.core.servers import Server, behaviour_of_server
 from tidegate.core.sessions import Session
 from tidegate.faces.health import HealthListener, health_pages
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.limits import FaceLimits, Guard
 from tidegate.services.browsing import Browsing
-from tidegate.services.buffers import BufferBudget
 from tidegate.services.directory_renames import DirectoryRules
 from tidegate.services.downloads import Downloads
 from tidegate.services.hashes import Hashes
@@ -45,6 +44,7 @@ from tidegate.services.refusals import Refusals
 from tidegate.services.renames import Renames
 from tidegate.services.sweep import Sweep, Sweeper
 from tidegate.services.uploads import UploadSettings
+from tidegate.shared import HostKeySources, Memory, Shared
 
 if TYPE_CHECKING:
     from tidegate.faces.sftp.listener import SftpListener
@@ -53,24 +53,38 @@ _log = structlog.get_logger("tidegate")
 
 
 class Gateway:
-    """A running gateway: the SFTP listener, the delivery worker and the sweep over one backend."""
+    """
+    A running gateway: one server's SFTP listener, its sweep, and the delivery worker, over one backend.
+
+    Args:
+        behaviour: What it does where the server says nothing.
+        shared: What the first gateway of this process shares with this one, which then neither delivers
+            nor answers health checks; None: this is the first.
+        port: Where to listen; None: as the configuration says.
+    """
 
     def __init__(
         self,
         backend: Backend,
+        server: Server,
         behaviour: Behaviour,
-        server_id: str,
         keys: Keys,
-        host_keys: Sequence[Path | bytes],
+        host_keys: HostKeySources,
+        *,
+        shared: Shared | None = None,
+        port: int | None = None,
     ) -> None:
         settings = backend.settings
         self.backend = backend
-        self.server_id = server_id
+        self._base = behaviour
+        behaviour = behaviour_of_server(behaviour, server)
         self.behaviour = behaviour
+        self._is_first = shared is None
+        server_id = server.server_id
         self.gateway_id = new_gateway_id()
         targets = delivery_targets(settings, keys)
-        self.worker = delivery_worker(backend, self.gateway_id, targets)
-        self.budget = BufferBudget(settings.uploads.buffer_budget_bytes)
+        self.shared = shared or Shared(Memory(settings), delivery_worker(backend, self.gateway_id, targets))
+        self.worker = self.shared.worker
         self.logins = Logins(backend.directory, backend.log, backend.clock, server_id)
         self.refusals = Refusals(self.logins, backend.clock)
         self.lease = Lease(
@@ -92,7 +106,7 @@ class Gateway:
         )
         self.uploads = self._uploads(behaviour, Landing(self.routes, targets, holding))
         self.downloads = self._downloads()
-        self.listener = self._listener(behaviour, host_keys)
+        self.listener = self._listener(server, behaviour, host_keys, port)
         self.sweeper = self._sweeper(targets)
         self.health = self._health()
         self._background: list[asyncio.Task[None]] = []
@@ -111,18 +125,20 @@ class Gateway:
             _log.info("health", port=self.health.port)
         try:
             await self.lease.tick()
-            await self.listener.start()
+            if self.server.wanted == "ONLINE":
+                await self.listener.start()
         except BaseException:
             self._stop_health()
             raise
-        if self.backend.settings.deliveries.owner == "handlers":
+        if self._is_first and self.backend.settings.deliveries.owner == "handlers":
             _log.info("deliveries are left to handlers")
         self.resume_background()
 
     def unready(self) -> list[str]:
         """Say why no upload should be sent here now, a word for each reason; [] if there is none."""
         reasons = {
-            "starting": not self.listener.has_started,
+            "starting": self.server.wanted == "ONLINE" and not self.listener.has_started,
+            "stopped": self.server.wanted == "OFFLINE",
             "draining": self._is_draining,
             # Nothing could be recorded lately, so nothing will be accepted either.
             "lease": not self.lease.is_fresh(),
@@ -133,7 +149,7 @@ class Gateway:
         """Renew the lease, sweep, and deliver, unless that is left to handlers."""
         if not self._background:
             running = [self.lease.run(self.sweeper.wake), self.sweeper.run()]
-            if self.backend.settings.deliveries.owner == "embedded":
+            if self._is_first and self.backend.settings.deliveries.owner == "embedded":
                 running.append(self.worker.run())
             self._background = [asyncio.create_task(each) for each in running]
 
@@ -167,6 +183,33 @@ class Gateway:
         self._stop_health()
 
     @property
+    def server(self) -> Server:
+        """The server as it was when this gateway last looked."""
+        return self.listener.context.server
+
+    @property
+    def server_id(self) -> str:
+        return self.server.server_id
+
+    def renew(self, server: Server, host_keys: HostKeySources) -> None:
+        """
+        Take up what the server is now, for connections from now on.
+
+        Raises:
+            InvalidSettings: It cannot be served so; then all stays as it was.
+        """
+        context, before = self.listener.context, (self.server, self.behaviour)
+        behaviour = behaviour_of_server(self._base, server)
+        context.server, context.behaviour = server, behaviour
+        wanted = replace(self.listener.settings, host_keys=host_keys.shown, waiting_keys=host_keys.waiting)
+        try:
+            self.listener.renew(wanted)
+        except InvalidSettings:
+            context.server, context.behaviour = before
+            raise
+        self.behaviour = behaviour
+
+    @property
     def is_draining(self) -> bool:
         """Whether it is stopping: what is open goes on, and nobody new is let in."""
         return self._is_draining
@@ -183,22 +226,29 @@ class Gateway:
         return self.uploads.is_open_below(prefix)
 
     def _downloads(self) -> Downloads:
-        backend, wanted = self.backend, self.backend.settings.downloads
-        budget = BufferBudget(wanted.buffer_budget_bytes)
+        backend, read_ahead = self.backend, self.backend.settings.downloads.read_ahead_bytes
         return Downloads(
-            backend.store, backend.log, backend.clock, self.gateway_id, budget, wanted.read_ahead_bytes
+            backend.store,
+            backend.log,
+            backend.clock,
+            self.gateway_id,
+            self.shared.memory.downloads,
+            read_ahead,
         )
 
     def _health(self) -> HealthListener | None:
         wanted = self.backend.settings.health
-        pages = health_pages(self.unready)
-        return None if wanted.port is None else HealthListener(wanted.host, wanted.port, pages)
+        if wanted.port is None or not self._is_first:
+            return None
+        return HealthListener(wanted.host, wanted.port, health_pages(self.unready))
 
     def _stop_health(self) -> None:
         if self.health:
             self.health.stop()
 
-    def _listener(self, behaviour: Behaviour, host_keys: Sequence[Path | bytes]) -> SftpListener:
+    def _listener(
+        self, server: Server, behaviour: Behaviour, host_keys: HostKeySources, port: int | None
+    ) -> SftpListener:
         # Commands that only administer do without asyncssh, which takes longest to import.
         from tidegate.faces.sftp.listener import ListenerSettings, SftpListener  # noqa: PLC0415
 
@@ -208,7 +258,7 @@ class Gateway:
         wanted = self.backend.settings.sftp
         return SftpListener(
             FaceContext(
-                self.server_id,
+                server,
                 behaviour,
                 self.logins,
                 self.uploads,
@@ -221,8 +271,9 @@ class Gateway:
             ),
             ListenerSettings(
                 host=wanted.host,
-                port=wanted.port,
-                host_keys=host_keys,
+                port=wanted.port if port is None else port,
+                host_keys=host_keys.shown,
+                waiting_keys=host_keys.waiting,
                 login_timeout_seconds=wanted.login_timeout_seconds,
                 extra_algorithms=wanted.extra_algorithms,
                 proxy_protocol_from=wanted.proxy_protocol_from,
@@ -286,7 +337,7 @@ class Gateway:
         )
         return Uploads(
             self._backends(),
-            self.budget,
+            self.shared.memory.uploads,
             UploadSettings(
                 schedule=PartSchedule(wanted.part_size_bytes, largest),
                 reorder_window_bytes=wanted.reorder_window_bytes,

@@ -16,6 +16,7 @@ from tidegate.adapters.aws.transfer_log import DynamoTransferLog
 from tidegate.adapters.clock import SystemClock
 from tidegate.core.behaviour import Behaviour
 from tidegate.core.deliveries import DeliveryTarget
+from tidegate.core.errors import InvalidSettings
 from tidegate.core.ids import GatewayId
 from tidegate.core.objects import Storage
 from tidegate.core.routes import Route, Routes
@@ -70,6 +71,21 @@ class Backend:
     def host_keys(self, server_id: str) -> HostKeyRing:
         kept = DynamoHostKeys(self.clients, self.settings.tables.directory)
         return HostKeyRing(kept, KmsVault(self.clients), self.clock, server_id)
+
+    @property
+    def has_host_key_kms_key(self) -> bool:
+        """Whether host keys can be kept in the directory."""
+        return bool(self.settings.sftp.host_key_kms_key or self.settings.landing.kms_key)
+
+    async def host_key_kms_arn(self) -> str:
+        """Return the KMS key of host keys. Raises `InvalidSettings` where none is named, `NotFound`."""
+        name = self.settings.sftp.host_key_kms_key or self.settings.landing.kms_key
+        if not name:
+            raise InvalidSettings(
+                "there is no KMS key that host keys could be kept under",
+                hint="name one in sftp.host_key_kms_key",
+            )
+        return await self.provisioner.key_arn(name)
 
     def close(self) -> None:
         self.clients.close()

@@ -8,8 +8,7 @@ command that mends it.
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import TypeVar
 
 import structlog
@@ -17,12 +16,15 @@ import structlog
 from tidegate.adapters.aws.tables import transfers_table
 from tidegate.assembly import Gateway
 from tidegate.backend import Backend, Keys, resolve_keys
+from tidegate.control import fleet_over, host_keys_in
 from tidegate.core.errors import GatewayError, InvalidSettings, NotFound
+from tidegate.fleet import Fleet
 from tidegate.settings.loader import LoadedSettings
 from tidegate.settings.model import Settings
 from tidegate.settings.presets import behaviour_of
 from tidegate.settings.serving import check_for_serve
 from tidegate.settings.sources import SOURCE_VARIABLE
+from tidegate.shared import HostKeySources
 from tidegate.signals import StopSignal
 
 T = TypeVar("T")
@@ -47,14 +49,24 @@ async def run_serve(loaded: LoadedSettings) -> None:
         assert settings.preset is not None
         assert settings.server_id is not None
         await backend.directory.register_server(settings.server_id)
-        behaviour = behaviour_of(settings, settings.preset)
-        gateway = Gateway(backend, behaviour, settings.server_id, keys, await host_keys_of(backend))
-        await gateway.start()
-        _tell(gateway)
+        fleet = await _fleet(backend, keys)
+        await fleet.first.start()
+        _tell(fleet.first)
+        fleet.start()
         await stop.wait()
-        await gateway.stop(stop.hurried)
+        await fleet.stop(stop.hurried)
     finally:
         backend.close()
+
+
+async def _fleet(backend: Backend, keys: Keys) -> Fleet:
+    settings = backend.settings
+    assert settings.preset is not None
+    assert settings.server_id is not None
+    server = await backend.directory.server(settings.server_id)
+    behaviour, host_keys = behaviour_of(settings, settings.preset), await host_keys_of(backend)
+    first = Gateway(backend, server, behaviour, keys, host_keys)
+    return fleet_over(first, keys, host_keys if settings.sftp.host_key_files else None, makes_others=False)
 
 
 def refuse_unready(loaded: LoadedSettings) -> None:
@@ -170,14 +182,14 @@ async def _lacking_keys(backend: Backend) -> AsyncIterator[str]:
             yield f"{setting}: KMS key {key} {_DOES_NOT_EXIST}"
 
 
-async def host_keys_of(backend: Backend) -> Sequence[Path | bytes]:
+async def host_keys_of(backend: Backend) -> HostKeySources:
     """Return the files that are named, or the keys that all gateways of the server share."""
     settings = backend.settings
     if settings.sftp.host_key_files:
-        return settings.sftp.host_key_files
+        return HostKeySources(settings.sftp.host_key_files)
     assert settings.server_id is not None
     try:
-        return await backend.host_keys(settings.server_id).private_keys()
+        return await host_keys_in(backend.host_keys(settings.server_id))
     except GatewayError as error:
         raise InvalidSettings(
             f"the host keys in table {settings.tables.directory} cannot be opened: {error.detail}",

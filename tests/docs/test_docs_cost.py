@@ -33,7 +33,7 @@ from tidegate.backend import Backend
 from tidegate.core.homes import home_from_target
 from tidegate.local.endpoint import EmbeddedAws
 from tidegate.local.key_files import ensure_key_pair
-from tidegate.local.run import provisioned_gateway
+from tidegate.local.provisioned import provisioned_fleet
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS
 from tidegate.services.users import WantedUser
 from tidegate.settings.model import Settings
@@ -132,7 +132,7 @@ async def started(backend: Backend, proxy: FaultProxy, folder: Path) -> Counted:
     key, host_key = folder / "acme", folder / "host"
     public = ensure_key_pair(key, "acme")
     ensure_key_pair(host_key, "host")
-    gateway = await provisioned_gateway(backend, SERVER, "partner-safe", host_key)
+    gateway = (await provisioned_fleet(backend, SERVER, "partner-safe", host_key)).first
     home = home_from_target(f"/{backend.settings.landing.bucket}/acme")
     await backend.users(SERVER).bring_to([WantedUser("acme", home, (public,))], exact=False)
     await gateway.start()

@@ -22,6 +22,7 @@ from tidegate.core.ids import GatewayId, KeyId
 from tidegate.core.objects import Storage
 from tidegate.core.parts import PartSchedule
 from tidegate.core.routes import Routes
+from tidegate.core.servers import Server
 from tidegate.core.users import Home, SshPublicKey, User
 from tidegate.faces.sftp.auth import Connection
 from tidegate.faces.sftp.context import FaceContext
@@ -74,7 +75,7 @@ class House:
             self.refusals,
         )
         context = FaceContext(
-            SERVER,
+            Server(SERVER),
             PRESETS["partner-safe"],
             logins,
             self.uploads,

@@ -298,7 +298,7 @@ class Examination:
 
         if not self.backend.settings.server_id and not self.backend.settings.sftp.host_key_files:
             raise InvalidSettings("none is named, and without server_id none is kept")
-        keys = read_host_keys(await host_keys_of(self.backend))
+        keys = read_host_keys((await host_keys_of(self.backend)).shown)
         if not keys:
             raise NotFound("none is named, and none is kept in the directory table")
         return ", ".join(public_half(key).fingerprint for key in keys)

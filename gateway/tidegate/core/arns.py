@@ -31,6 +31,9 @@ class Arns:
     def user(self, server_id: str, user_name: str) -> str:
         return f"{self._start}user/{server_id}/{user_name}"
 
+    def host_key(self, server_id: str, host_key_id: str) -> str:
+        return f"{self._start}host-key/{server_id}/{host_key_id}"
+
     def named(self, arn: str) -> Named | None:
         """Return what the ARN names; None if it is no server or user of this account and Region."""
         found = _RESOURCE.fullmatch(arn.removeprefix(self._start)) if arn.startswith(self._start) else None

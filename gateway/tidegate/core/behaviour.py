@@ -50,6 +50,9 @@ class Behaviour:
         temporary_names: Patterns of names that a client gives a file until it is whole. What such a file
             owes is held until it is renamed.
         security_policy: Which SSH algorithms are offered; a name of `security_policies.POLICIES`.
+        announce_host_keys: Clients are told of all host keys, also of those that are not shown yet, so that
+            they know the next one before it comes.
+        end_revoked: Sessions end when their user or key is removed; otherwise the next login is refused.
     """
 
     dropped_upload: DroppedUpload
@@ -63,6 +66,8 @@ class Behaviour:
     extensions: tuple[bytes, ...]
     temporary_names: tuple[str, ...]
     security_policy: SecurityPolicyName
+    announce_host_keys: bool
+    end_revoked: bool
 
 
 PRESETS: Final[dict[Preset, Behaviour]] = {
@@ -82,6 +87,8 @@ PRESETS: Final[dict[Preset, Behaviour]] = {
         temporary_names=(),
         # What a server gets from AWS's console, API and CLI, unless told otherwise.
         security_policy="TransferSecurityPolicy-2024-01",
+        announce_host_keys=False,
+        end_revoked=False,
     ),
     "partner-safe": Behaviour(
         dropped_upload="keep",
@@ -104,5 +111,7 @@ PRESETS: Final[dict[Preset, Behaviour]] = {
         ),
         temporary_names=TEMPORARY_NAMES,
         security_policy="tidegate-2026-11",
+        announce_host_keys=True,
+        end_revoked=True,
     ),
 }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias, cast
 
-from tidegate.core.behaviour import Preset
+from tidegate.core.behaviour import Behaviour, Preset
+from tidegate.core.security_policies import SecurityPolicyName
 from tidegate.core.tags import Tags
 
 IdentityProviderType: TypeAlias = Literal[
@@ -70,6 +71,7 @@ class Server:
         on_upload, on_partial_upload: What is started for files that came whole, and in part.
         port: The port that its gateways listen on; 0 is a free one, and None the configuration's.
         kept: Members of the API that decide nothing here, for whoever reads them back, by name.
+        host_key_changes: Moves on whenever a host key comes or goes.
         revocations: Moves on whenever something that let somebody in was taken away.
         is_configured: It is the server of a gateway's configuration, not one that the API made.
     """
@@ -90,5 +92,17 @@ class Server:
     on_partial_upload: AttachedWorkflow | None = None
     port: int | None = None
     kept: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    host_key_changes: int = 0
     revocations: int = 0
     is_configured: bool = False
+
+
+def behaviour_of_server(base: Behaviour, server: Server) -> Behaviour:
+    """Return what a server does: what it says itself, put over what its preset and configuration say."""
+    setstat = base.setstat
+    if server.set_stat == "ENABLE_NO_OP" and setstat == "refuse":
+        setstat = "no_op"
+    elif server.set_stat == "DEFAULT" and setstat == "no_op":
+        setstat = "refuse"
+    policy = cast(SecurityPolicyName, server.security_policy or base.security_policy)
+    return replace(base, setstat=setstat, security_policy=policy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,16 @@ class DemoPartner:
     user_name: str
     private_key_path: Path | None
     home_directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningServer:
+    """A server of this process: that of the configuration first, then those that the Transfer API made."""
+
+    server_id: str
+    host: str
+    port: int
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,7 @@ class Ready:
     transfers_table: str
     directory_table: str
     partners: tuple[DemoPartner, ...]
+    servers: tuple[ListeningServer, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -58,4 +69,5 @@ class Ready:
                 }
                 for partner in self.partners
             ],
+            "servers": [asdict(server) for server in self.servers],
         }

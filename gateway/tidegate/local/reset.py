@@ -16,8 +16,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from tidegate.assembly import Gateway
 from tidegate.backend import Backend
+from tidegate.fleet import Fleet
 
 _PATIENCE_SECONDS = 30.0
 
@@ -28,12 +28,12 @@ class LocalReset:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._one_at_a_time = asyncio.Lock()
-        self._gateway: Gateway | None = None
+        self._fleet: Fleet | None = None
         self._moto = _Moto()
 
-    def serve(self, gateway: Gateway) -> None:
-        """From now on, reset this gateway to what is at the endpoint now."""
-        self._gateway = gateway
+    def serve(self, fleet: Fleet) -> None:
+        """From now on, reset these servers to what is at the endpoint now."""
+        self._fleet = fleet
         self._moto = _Moto()
 
     def from_thread(self) -> None:
@@ -41,10 +41,12 @@ class LocalReset:
         asyncio.run_coroutine_threadsafe(self._reset(), self._loop).result(_PATIENCE_SECONDS)
 
     async def _reset(self) -> None:
-        gateway = self._gateway
-        if gateway is None:
+        fleet = self._fleet
+        if fleet is None:
             return
+        gateway = fleet.first
         async with self._one_at_a_time:
+            await fleet.only_the_first()
             await gateway.listener.disconnect_all()
             await gateway.pause_background()
             try:
@@ -53,6 +55,8 @@ class LocalReset:
                 self._moto.restore()
             finally:
                 gateway.resume_background()
+            # Its server may have been stopped, changed or deleted.
+            await fleet.reconcile()
 
 
 async def _quiet(backend: Backend) -> None:

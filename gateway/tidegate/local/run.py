@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from tidegate.assembly import Gateway
-from tidegate.backend import Backend, resolve_keys
+from tidegate.backend import Backend
 from tidegate.core.behaviour import Preset
 from tidegate.core.errors import InvalidSettings, StoreUnavailable
+from tidegate.fleet import Fleet
 from tidegate.local.ambient import ACCESS_KEY_ID, SECRET_ACCESS_KEY, ignore_ambient_aws, refuse_real_aws
 from tidegate.local.banner import banner
 from tidegate.local.endpoint import EmbeddedAws
 from tidegate.local.files import replace_file
-from tidegate.local.ready import DemoPartner, Ready
+from tidegate.local.provisioned import provisioned_fleet
+from tidegate.local.ready import DemoPartner, ListeningServer, Ready
 from tidegate.local.reset import LocalReset
 from tidegate.local.state_dir import StateDirectory, as_text
 from tidegate.local.transfer import LocalTransferApi
@@ -30,7 +31,6 @@ from tidegate.services.users import WantedUser
 from tidegate.settings.loader import LoadedSettings
 from tidegate.settings.model import Settings
 from tidegate.settings.partners import PartnerSettings
-from tidegate.settings.presets import behaviour_of
 from tidegate.settings.sections import ShutdownSettings
 from tidegate.signals import StopSignal
 from tidegate.testing.steps import ask_before_steps
@@ -121,9 +121,9 @@ class _Seams:
     reset: LocalReset
     transfer: LocalTransferApi
 
-    def serve(self, gateway: Gateway) -> None:
-        self.reset.serve(gateway)
-        self.transfer.serve(gateway)
+    def serve(self, fleet: Fleet) -> None:
+        self.reset.serve(fleet)
+        self.transfer.serve(fleet)
 
 
 @asynccontextmanager
@@ -179,43 +179,49 @@ async def _serve(
     server_id = settings.server_id or state.server_id()
     wanted, demo = _partners(settings, options.loaded.source, state)
     assert settings.preset is not None
-    gateway = await provisioned_gateway(backend, server_id, settings.preset, state.host_key())
-    await gateway.backend.users(server_id).bring_to(wanted, exact=False)
-    await gateway.start()
+    fleet = await provisioned_fleet(backend, server_id, settings.preset, state.host_key())
+    await backend.users(server_id).bring_to(wanted, exact=False)
+    await fleet.first.start()
     try:
-        ready = _ready(gateway, settings, demo)
-        seams.serve(gateway)
-        _tell(options, settings, ready, state)
+        seams.serve(fleet)
+        _tell(options, settings, _ready(fleet, settings, demo), state)
+        fleet.on_change = lambda: _describe(options, settings, _ready(fleet, settings, demo), state)
+        fleet.start()
         await stop.wait()
     finally:
+        fleet.on_change = lambda: None
         if options.ready_file:
             options.ready_file.unlink(missing_ok=True)
-        _tell_of_waiting(gateway, settings.shutdown)
-        await gateway.stop(stop.hurried)
+        _tell_of_waiting(fleet, settings.shutdown)
+        await fleet.stop(stop.hurried)
 
 
 def _tell(options: LocalOptions, settings: Settings, ready: Ready, state: StateDirectory) -> None:
     """Let people, commands and scripts know where everything is."""
     known_hosts = state.write_known_hosts(ready.host, ready.port, ready.host_key_line)
+    print(  # noqa: T201
+        banner(ready, state.path, known_hosts, in_memory=options.named_endpoint is None), flush=True
+    )
+    _describe(options, settings, ready, state)
+
+
+def _describe(options: LocalOptions, settings: Settings, ready: Ready, state: StateDirectory) -> None:
     # Beyond the ready file: what a command needs to act as this gateway would.
     told = {"sweep", "deliveries", "uploads", "behaviour", "routes"}
     sections = settings.model_dump(mode="json", include=told)
     state.describe({**ready.as_json(), **sections})
-    print(  # noqa: T201
-        banner(ready, state.path, known_hosts, in_memory=options.named_endpoint is None), flush=True
-    )
     # Last, so that whoever waits for it finds all the rest said.
     if options.ready_file:
         # As open as the umask allows: it holds no secret, and others may wait for it.
         replace_file(options.ready_file, as_text(ready.as_json()), 0o666)
 
 
-def _tell_of_waiting(gateway: Gateway, shutdown: ShutdownSettings) -> None:
+def _tell_of_waiting(fleet: Fleet, shutdown: ShutdownSettings) -> None:
     """Nobody should wonder why Ctrl-C seems to do nothing."""
     waits = []
     if shutdown.notice_seconds:
         waits.append(f"{shutdown.notice_seconds:g} s for a load balancer to notice")
-    count = gateway.uploads.open_count
+    count = sum(gateway.uploads.open_count for gateway in fleet.gateways.values())
     if count:
         uploads = "an open upload" if count == 1 else f"{count} open uploads"
         waits.append(f"up to {shutdown.grace_seconds:g} s for {uploads}")
@@ -223,23 +229,6 @@ def _tell_of_waiting(gateway: Gateway, shutdown: ShutdownSettings) -> None:
         print(  # noqa: T201
             f"Waiting {' and then '.join(waits)}. Ctrl-C again does not wait.", file=sys.stderr, flush=True
         )
-
-
-async def provisioned_gateway(backend: Backend, server_id: str, preset: Preset, host_key: Path) -> Gateway:
-    """Make what is missing at the endpoint, and return a gateway over it, not started."""
-    settings, provisioner = backend.settings, backend.provisioner
-    keys = await resolve_keys(backend, create=True)
-    await provisioner.ensure_bucket(settings.landing.bucket, keys.landing)
-    for target in settings.deliveries.targets:
-        await provisioner.ensure_bucket(target.bucket, keys.targets[target.name])
-    for route in settings.routes:
-        if route.bucket:
-            await provisioner.ensure_bucket(route.bucket, keys.routes[route.name] or keys.landing)
-    await provisioner.ensure_transfers_table(settings.tables.transfers)
-    await provisioner.ensure_directory_table(settings.tables.directory)
-    await backend.directory.register_server(server_id)
-    host_keys = settings.sftp.host_key_files or (host_key,)
-    return Gateway(backend, behaviour_of(settings, preset), server_id, keys, host_keys)
 
 
 def _partners(
@@ -257,7 +246,8 @@ def _partners(
     return list(wanted.values()), tuple(demo)
 
 
-def _ready(gateway: Gateway, settings: Settings, partners: tuple[DemoPartner, ...]) -> Ready:
+def _ready(fleet: Fleet, settings: Settings, partners: tuple[DemoPartner, ...]) -> Ready:
+    gateway = fleet.first
     key = gateway.listener.host_keys[0]
     targets = settings.deliveries.targets
     return Ready(
@@ -274,4 +264,8 @@ def _ready(gateway: Gateway, settings: Settings, partners: tuple[DemoPartner, ..
         transfers_table=settings.tables.transfers,
         directory_table=settings.tables.directory,
         partners=partners,
+        servers=tuple(
+            ListeningServer(each.server_id, settings.sftp.host, each.listener.port, fleet.state(each.server))
+            for each in fleet.gateways.values()
+        ),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tidegate.core.behaviour import PRESETS, Preset
-from tidegate.core.errors import InvalidName, InvalidSettings, NotFound, Unsupported
+from tidegate.core.errors import InvalidName, InvalidSettings, NotFound
 from tidegate.core.host_keys import MADE_TYPES, PrivateHostKey, new_host_key, read_host_key
 from tidegate.core.ids import new_server_id
 from tidegate.core.limits import TRANSFER_SERVERS
@@ -22,6 +23,11 @@ from tidegate.services.host_keys import HostKeyRing
 PRESET_TAG = "tidegate:preset"
 
 
+async def _new_keys() -> list[PrivateHostKey]:
+    # Finding the primes of an RSA key takes up to a second.
+    return [await asyncio.to_thread(new_host_key, kind) for kind in MADE_TYPES]
+
+
 @dataclass(frozen=True, slots=True)
 class ServerMaking:
     """
@@ -30,10 +36,11 @@ class ServerMaking:
     Args:
         ring_of: The host keys of a server.
         kms_key_arn: What host keys are encrypted under; raises `InvalidSettings` where there is none.
-        check_workflows: Raises `NotFound` if one is not there.
+        check_workflows: Raises `UnknownWorkflow` if one is not there.
         port_for: The port of a new server, of those that others have; raises `InvalidSettings` where this
             gateway listens for no server but its own.
-        on_change: Called when a server has become another; awaited, so that it is heard before the answer.
+        on_change: Called when a server has become another.
+        new_keys: Makes host keys for a server that is brought none.
     """
 
     ring_of: Callable[[str], HostKeyRing]
@@ -41,6 +48,7 @@ class ServerMaking:
     check_workflows: Callable[[Iterable[AttachedWorkflow]], Awaitable[None]]
     port_for: Callable[[Iterable[int]], int]
     on_change: Callable[[], None] = lambda: None
+    new_keys: Callable[[], Awaitable[list[PrivateHostKey]]] = _new_keys
 
 
 class Servers:
@@ -65,18 +73,18 @@ class Servers:
         Raises:
             InvalidName: The members do not go together, or there are as many servers as there can be.
             InvalidKey: The host key cannot be used.
-            NotFound: A security policy or workflow that is named.
+            UnknownSecurityPolicy, UnknownWorkflow: It is named, and not there.
             InvalidSettings: This gateway can make no server; why, it says.
         """
         there = await self.all()
         if len(there) >= TRANSFER_SERVERS:
             raise InvalidName(f"there are {len(there)} servers, the most that there can be")
-        key = members.get("HostKey")
-        host_keys = [read_host_key(key.encode())] if key else [new_host_key(kind) for kind in MADE_TYPES]
         server = created(new_server_id(), members)
         await self._check(server, members)
         port = self._making.port_for(each.port for each in there if each.port)
         server = replace(server, tags=tagged((), tags), preset=_preset_in(tags), port=port)
+        brought = members.get("HostKey")
+        host_keys = [read_host_key(brought.encode())] if brought else await self._making.new_keys()
         await self._keep_keys(server.server_id, host_keys)
         await self._directory.add_server(server)
         self._making.on_change()
@@ -93,6 +101,7 @@ class Servers:
         await self._check(updated(server, members, is_offline=is_offline), members)
         if key := members.get("HostKey"):
             await self._making.ring_of(server_id).bring(key, await self._making.kms_key_arn())
+            await self.host_keys_changed(server_id)
         changed = await self._directory.change_server(
             server_id, lambda found: updated(found, members, is_offline=is_offline)
         )
@@ -110,6 +119,13 @@ class Servers:
     async def delete(self, server_id: str) -> None:
         """Delete the server with its users, keys and host keys; no file. Raises `NotFound`."""
         await self._directory.remove_server(server_id)
+        self._making.on_change()
+
+    async def host_keys_changed(self, server_id: str) -> None:
+        """Let every gateway of the server know that a host key came or went. Raises `NotFound`."""
+        await self._directory.change_server(
+            server_id, lambda server: replace(server, host_key_changes=server.host_key_changes + 1)
+        )
         self._making.on_change()
 
     async def _want(self, server_id: str, state: Any) -> None:
@@ -132,6 +148,10 @@ class Servers:
 
 class UnknownSecurityPolicy(NotFound):
     """There is no security policy of that name. `detail` is the name."""
+
+
+class UnknownWorkflow(NotFound):
+    """There is no workflow of that id. `detail` is the id."""
 
 
 def check_security_policy(name: str) -> None:
@@ -157,12 +177,6 @@ def no_room(_: Iterable[int]) -> int:
         "this gateway makes no servers: it has no ports to listen on for them",
         hint="name some in control.sftp_ports",
     )
-
-
-async def no_workflows(attached: Iterable[AttachedWorkflow]) -> None:
-    """A `check_workflows` where there are none."""
-    for each in attached:
-        raise Unsupported(f"workflow {each.workflow_id}: there are none here")
 
 
 class ServerRecord:

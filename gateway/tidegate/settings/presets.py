@@ -35,6 +35,8 @@ def behaviour_of(settings: Settings, preset: Preset) -> Behaviour:
         extensions=(*others, POSIX_RENAME) if overwrite else others,
         temporary_names=_either(said.temporary_names, base.temporary_names),
         security_policy=_either(settings.sftp.security_policy, base.security_policy),
+        announce_host_keys=_either(said.announce_host_keys, base.announce_host_keys),
+        end_revoked=_either(said.end_revoked, base.end_revoked),
     )
     _check(behaviour, preset)
     return behaviour

@@ -271,6 +271,12 @@ class BehaviourSettings(Section):
         default=None,
         description="Names of files whose deliveries are held until they are renamed; [] means none.",
     )
+    announce_host_keys: Flag | None = Field(
+        default=None, description="Whether clients are told of all host keys, the next ones included."
+    )
+    end_revoked: Flag | None = Field(
+        default=None, description="Whether sessions end within seconds when their user or key is removed."
+    )
 
 
 class ShutdownSettings(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,15 +16,20 @@ from hypothesis import strategies as st
 from tidegate.adapters.aws.service_model import transfer_model
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.directory import MemoryUserDirectory
+from tidegate.adapters.memory.host_keys import MemoryHostKeys, MemoryVault
 from tidegate.core.arns import Arns
+from tidegate.core.host_keys import PrivateHostKey, new_host_key
+from tidegate.core.servers import AttachedWorkflow, Server
 from tidegate.core.shapes import Shape
 from tidegate.core.signatures import ApiRequest, Caller
 from tidegate.faces.control.api import TransferApi
+from tidegate.faces.control.host_keys import HostKeyOperations
 from tidegate.faces.control.security_policies import security_policy_operations
 from tidegate.faces.control.servers import ServerFacts, ServerOperations
 from tidegate.faces.control.tags import TagOperations
 from tidegate.faces.control.users import UserOperations
-from tidegate.services.servers import ServerRecord
+from tidegate.services.host_keys import HostKeyRing
+from tidegate.services.servers import ServerMaking, ServerRecord, Servers, UnknownWorkflow
 from tidegate.services.users import Users
 
 SERVER = "s-0123456789abcdef0"
@@ -36,17 +41,51 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJc9K9q1j9x0pJZ1Yt8p9wq9v0v3w2J8cJm3k
 Ask = Callable[..., Any]
 
 
-async def world(state: str = "ONLINE", *, ignores_setstat: bool = False) -> tuple[Ask, set[str]]:
+class Facts:
+    """What a fleet would say of its servers."""
+
+    def __init__(self, state: str, set_stat: str) -> None:
+        self._state, self._set_stat = state, set_stat
+
+    def state(self, server: Server) -> str:
+        return self._state if server.wanted == "ONLINE" else "OFFLINE"
+
+    async def __call__(self, _: Server) -> ServerFacts:
+        return ServerFacts("SHA256:x", "TransferSecurityPolicy-2024-01", self._set_stat, "127.0.0.1:2222")
+
+
+async def one_key() -> list[PrivateHostKey]:
+    return [new_host_key("ssh-ed25519")]
+
+
+async def kms_key() -> str:
+    return "arn:aws:kms:us-east-1:123456789012:key/k"
+
+
+async def no_workflows(attached: Iterable[AttachedWorkflow]) -> None:
+    for each in attached:
+        raise UnknownWorkflow(each.workflow_id)
+
+
+async def world(state: str = "ONLINE", set_stat: str = "DEFAULT") -> tuple[Ask, set[str]]:
     """Return what asks the API of a server with one user, and the operations that are offered."""
-    directory = MemoryUserDirectory()
+    directory, clock = MemoryUserDirectory(), ManualClock(datetime(2026, 3, 9, tzinfo=UTC))
     await directory.register_server(SERVER)
-    users = Users(directory, ManualClock(datetime(2026, 3, 9, tzinfo=UTC)), SERVER)
-    record = ServerRecord(directory, SERVER)
-    facts = ServerFacts("SHA256:x", "TransferSecurityPolicy-2024-01", ignores_setstat, lambda: state)
+    kept, vault = MemoryHostKeys(), MemoryVault()
+
+    def users_of(server_id: str) -> Users:
+        return Users(directory, clock, server_id)
+
+    def ring_of(server_id: str) -> HostKeyRing:
+        return HostKeyRing(kept, vault, clock, server_id)
+
+    making = ServerMaking(ring_of, kms_key, no_workflows, lambda _: 0, new_keys=one_key)
+    servers, record = Servers(directory, making), ServerRecord(directory, SERVER)
     operations = {
-        **ServerOperations(record, users, ARNS, facts).operations(),
-        **UserOperations(users, ARNS).operations(),
-        **TagOperations(record, users, ARNS).operations(),
+        **ServerOperations(servers, users_of, ARNS, Facts(state, set_stat)).operations(),
+        **UserOperations(servers, users_of, ARNS).operations(),
+        **HostKeyOperations(servers, ring_of, kms_key, ARNS).operations(),
+        **TagOperations(record, users_of(SERVER), ARNS).operations(),
         **security_policy_operations(),
     }
     api = TransferApi(MODEL, operations, lambda _: Caller("AKID", "admin"))
@@ -63,7 +102,7 @@ async def world(state: str = "ONLINE", *, ignores_setstat: bool = False) -> tupl
 
 async def test_what_the_gateway_says_of_its_server():
     """It stops, and it forgets what SETSTAT asks: both are seen in what is described."""
-    ask, _ = await world("STOPPING", ignores_setstat=True)
+    ask, _ = await world("STOPPING", "ENABLE_NO_OP")
     _, described = await ask("DescribeServer", ServerId=SERVER)
     assert described["Server"]["State"] == "STOPPING"
     assert described["Server"]["ProtocolDetails"]["SetStatOption"] == "ENABLE_NO_OP"

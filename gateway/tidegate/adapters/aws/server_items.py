@@ -48,6 +48,7 @@ def server_members(server: Server) -> Item:
         "OnPartialUpload": _workflow_item(server.on_partial_upload),
         "Port": server.port,
         "Kept": dict(server.kept),
+        "HostKeyChanges": server.host_key_changes,
         "IsConfigured": server.is_configured,
     }
 
@@ -70,6 +71,7 @@ def server_of(row: Item) -> Server:
         on_partial_upload=_workflow(row.get("OnPartialUpload")),
         port=row.get("Port"),
         kept=row["Kept"],
+        host_key_changes=row["HostKeyChanges"],
         revocations=row.get("Revocations", 0),
         is_configured=row["IsConfigured"],
     )

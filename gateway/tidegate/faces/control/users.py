@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from tidegate.core.arns import Arns
@@ -10,7 +12,8 @@ from tidegate.core.users import Home, HomeDirectoryType, Mapping, MappingType, P
 from tidegate.faces.control.api import Members, Operation
 from tidegate.faces.control.errors import about
 from tidegate.faces.control.paging import first_of, page_size, place_of
-from tidegate.faces.control.servers import known_server, tag_members, tags_in
+from tidegate.faces.control.servers import tag_members, tags_in, users_in
+from tidegate.services.servers import Servers
 from tidegate.services.users import NewUser, Users
 
 _log = structlog.get_logger("tidegate.api")
@@ -19,8 +22,9 @@ _log = structlog.get_logger("tidegate.api")
 class UserOperations:
     """Operations of the API on users."""
 
-    def __init__(self, users: Users, arns: Arns) -> None:
-        self._users = users
+    def __init__(self, servers: Servers, users_of: Callable[[str], Users], arns: Arns) -> None:
+        self._servers = servers
+        self._users_of = users_of
         self._arns = arns
 
     def operations(self) -> dict[str, Operation]:
@@ -35,7 +39,7 @@ class UserOperations:
         }
 
     async def _create(self, request: Members) -> Members:
-        name = self._user_name(request)
+        users, name = await self._named(request)
         body = request.get("SshPublicKeyBody")
         new = NewUser(
             name,
@@ -47,14 +51,14 @@ class UserOperations:
             tags=tags_in(request.get("Tags", [])),
         )
         with about("User", name):
-            await self._users.create(new)
+            await users.create(new)
         _tell_of_policy(name, new.policy)
-        return self._ids(name)
+        return _ids(request)
 
     async def _describe(self, request: Members) -> Members:
-        name = self._user_name(request)
+        users, name = await self._named(request)
         with about("User", name):
-            user = await self._users.get(name)
+            user = await users.get(name)
         posix = user.posix_profile
         described = {
             **self._common(user),
@@ -71,54 +75,51 @@ class UserOperations:
             ],
             "Tags": tag_members(user.tags),
         }
-        return {"ServerId": self._users.server_id, "User": described}
+        return {"ServerId": users.server_id, "User": described}
 
     async def _list(self, request: Members) -> Members:
-        server_id = known_server(self._users.server_id, request)
+        users = await users_in(self._servers, self._users_of, request)
+        server_id = users.server_id
         listing, size = f"ListUsers {server_id}", page_size(request)
-        found = await self._users.page(place_of(request, listing) or "", size + 1)
+        found = await users.page(place_of(request, listing) or "", size + 1)
         page, token = first_of(found, size, listing, lambda user: user.user_name)
         listed = [{**self._common(user), "SshPublicKeyCount": len(user.keys)} for user in page]
         return {"ServerId": server_id, "Users": listed, "NextToken": token}
 
     async def _update(self, request: Members) -> Members:
-        name = self._user_name(request)
+        users, name = await self._named(request)
         update = UserUpdate(
             _home_update(request), request.get("Role"), request.get("Policy"), _posix_profile(request)
         )
         with about("User", name):
-            await self._users.update(name, update)
+            await users.update(name, update)
         _tell_of_policy(name, update.policy)
-        return self._ids(name)
+        return _ids(request)
 
     async def _delete(self, request: Members) -> None:
-        name = self._user_name(request)
+        users, name = await self._named(request)
         with about("User", name):
-            await self._users.remove(name)
+            await users.remove(name)
 
     async def _import_key(self, request: Members) -> Members:
-        name = self._user_name(request)
+        users, name = await self._named(request)
         with about("User", name):
-            await self._users.get(name)
+            await users.get(name)
         with about("SshPublicKey", name):
-            key = await self._users.add_key(name, request["SshPublicKeyBody"])
-        return {**self._ids(name), "SshPublicKeyId": key.key_id}
+            key = await users.add_key(name, request["SshPublicKeyBody"])
+        return {**_ids(request), "SshPublicKeyId": key.key_id}
 
     async def _delete_key(self, request: Members) -> None:
-        name, key_id = self._user_name(request), request["SshPublicKeyId"]
+        (users, name), key_id = await self._named(request), request["SshPublicKeyId"]
         with about("User", name):
-            await self._users.get(name)
+            await users.get(name)
         with about("SshPublicKey", key_id):
-            await self._users.remove_key(name, key_id)
+            await users.remove_key(name, key_id)
 
     # --- members ------------------------------------------------------------------------------
 
-    def _user_name(self, request: Members) -> str:
-        known_server(self._users.server_id, request)
-        return str(request["UserName"])
-
-    def _ids(self, user_name: str) -> Members:
-        return {"ServerId": self._users.server_id, "UserName": user_name}
+    async def _named(self, request: Members) -> tuple[Users, str]:
+        return await users_in(self._servers, self._users_of, request), str(request["UserName"])
 
     def _common(self, user: User) -> Members:
         return {
@@ -128,6 +129,10 @@ class UserOperations:
             "Role": user.role or None,
             "UserName": user.user_name,
         }
+
+
+def _ids(request: Members) -> Members:
+    return {name: request[name] for name in ("ServerId", "UserName")}
 
 
 def _tell_of_policy(user_name: str, policy: str | None) -> None:

@@ -77,7 +77,9 @@ def offer_of(policy: SecurityPolicyName, extra: Iterable[str] = ()) -> Offer:
     return Offer(policy, **had, lacking=tuple(lacking))
 
 
-def host_key_pairs(keys: Sequence[asyncssh.SSHKey], offer: Offer) -> list[asyncssh.SSHKeyPair]:
+def host_key_pairs(
+    keys: Sequence[asyncssh.SSHKey], offer: Offer, *, may_be_none: bool = False
+) -> list[asyncssh.SSHKeyPair]:
     """
     Return the host keys to serve with, limited to the policy's signatures and in its order.
 
@@ -93,7 +95,7 @@ def host_key_pairs(keys: Sequence[asyncssh.SSHKey], offer: Offer) -> list[asyncs
         pair.host_key_algorithms = [name for name in allowed if name in pair.host_key_algorithms]
         if pair.host_key_algorithms:
             pairs.append(pair)
-    if not pairs:
+    if not pairs and not may_be_none:
         raise InvalidSettings(
             f"sftp.security_policy: {offer.policy} can use none of the host keys; it signs with "
             + ", ".join(offer.signature),

@@ -95,8 +95,15 @@ class Connection(asyncssh.SSHServer):
 
     # --- login ----------------------------------------------------------------------------
 
+    @property
+    def who(self) -> tuple[User, SshPublicKey] | None:
+        """The user that has logged in, and its key."""
+        return self._who if self._visit else None
+
     def begin_auth(self, username: str) -> bool:
         self._claimed = username
+        if banner := self._context.server.pre_login_banner:
+            self.conn.send_auth_banner(banner)
         return True
 
     def public_key_auth_supported(self) -> bool:
@@ -151,6 +158,14 @@ class Connection(asyncssh.SSHServer):
         user = self._who[0].user_name if self._who else ""
         _log.info("idle connection ended", user=user, client_ip=self.client_ip, reason=reason)
         self.conn.disconnect(asyncssh.DISC_BY_APPLICATION, "Idle for too long")
+
+    def end(self, reason: str, text: str) -> None:
+        """End a connection that has logged in: `reason` is for records, `text` for the client."""
+        if self._visit and self._who:
+            self._visit.why_ended = reason
+            user = self._who[0].user_name
+            _log.warning("connection ended", user=user, client_ip=self.client_ip, reason=reason)
+            self.conn.disconnect(asyncssh.DISC_BY_APPLICATION, text)
 
     async def _reason(self, username: str) -> str:
         known = await self._context.logins.user(username)

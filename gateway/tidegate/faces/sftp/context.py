@@ -10,6 +10,7 @@ from typing import Any
 from tidegate.core.behaviour import Behaviour
 from tidegate.core.paths import HomeTree
 from tidegate.core.routes import Routes
+from tidegate.core.servers import Server
 from tidegate.core.sessions import Session
 from tidegate.faces.sftp.limits import Guard
 from tidegate.ports.objects import ObjectStore
@@ -47,7 +48,7 @@ class Answering:
 class FaceContext:
     """Services and behaviour of one server."""
 
-    server_id: str
+    server: Server
     behaviour: Behaviour
     logins: Logins
     uploads: Uploads
@@ -60,6 +61,10 @@ class FaceContext:
     # Endings go on after their connection is gone, so they belong to the server and not to it.
     endings: set[asyncio.Task[None]] = field(default_factory=set)
     answering: Answering = field(default_factory=Answering)
+
+    @property
+    def server_id(self) -> str:
+        return self.server.server_id
 
     def end_later(self, ending: Coroutine[Any, Any, None]) -> None:
         """Run an ending in the background; `ended` waits for it."""

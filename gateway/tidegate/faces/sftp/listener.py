@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,7 @@ import structlog
 
 from tidegate.core.errors import InvalidSettings
 from tidegate.core.limits import KIB, MIB
+from tidegate.core.users import SshPublicKey, User
 from tidegate.faces.sftp.algorithms import Offer, host_key_pairs, offer_of
 from tidegate.faces.sftp.arrivals import Arrivals
 from tidegate.faces.sftp.auth import Connection
@@ -41,6 +42,8 @@ class ListenerSettings:
     port: int
     # Files, or keys in the clear (PKCS #8, DER) that were kept elsewhere.
     host_keys: Sequence[Path | bytes]
+    # Keys that will be shown once earlier ones are gone, in that order.
+    waiting_keys: Sequence[bytes] = ()
     login_timeout_seconds: float = 120
     extra_algorithms: Sequence[str] = ()
     # Networks of load balancers: if there are any, every connection must begin with their header.
@@ -90,6 +93,7 @@ class SftpListener:
     port: int = 0
     host_keys: list[HostKey] = field(default_factory=list)
     _connections: set[Connection] = field(default_factory=set)
+    _offer: Offer | None = None
     _acceptor: asyncssh.SSHAcceptor | None = None
     _arrivals: Arrivals | None = None
 
@@ -99,29 +103,24 @@ class SftpListener:
 
     async def start(self) -> None:
         """
-        Listen. Sets `port` and `host_keys`.
+        Listen, after `drain` on the same port again. Sets `port` and `host_keys`.
 
         Raises:
             InvalidSettings: The port is taken, or a host key cannot be read.
         """
-        keys = read_host_keys(self.settings.host_keys)
-        self.host_keys = [public_half(key) for key in keys]
-        offer = offer_of(self.context.behaviour.security_policy, self.settings.extra_algorithms)
-        pairs = host_key_pairs(keys, offer)
+        options = self._options()
         refuse_small_groups()
         ignore_deprecation()
-        _tell(offer)
         make_room(self.context.guard.places.limits.connections)
         networks, patience = self.settings.proxy_protocol_from, self.settings.proxy_protocol_timeout_seconds
         self._arrivals = Arrivals(networks, patience, self.context.guard.admits)
         try:
             self._acceptor = await asyncssh.listen(
                 self.settings.host,
-                self.settings.port,
+                self.port or self.settings.port,
                 # Whatever listens in asyncssh's stead is its "tunnel".
                 tunnel=cast(Any, self._arrivals),
-                server_host_keys=pairs,
-                server_factory=lambda: Connection(self.context, self._connections, offer),
+                server_factory=self._connection,
                 server_version="tidegate",
                 login_timeout=self.settings.login_timeout_seconds,
                 keepalive_interval=_KEEPALIVE_SECONDS,
@@ -133,7 +132,7 @@ class SftpListener:
                 window=_WINDOW_BYTES,
                 max_pktsize=_PACKET_BYTES,
                 config=None,
-                **offer.options,
+                **options,
             )
         except OSError as error:
             raise InvalidSettings(
@@ -142,6 +141,48 @@ class SftpListener:
                 hint="choose another: sftp.port or sftp.host; for local, --sftp-port (0 takes a free one)",
             ) from error
         self.port = self._acceptor.get_port()
+
+    def renew(self, settings: ListenerSettings | None = None) -> None:
+        """
+        Take up other settings, and what the server's behaviour is now, for connections from now on.
+
+        Raises:
+            InvalidSettings: As `start`; then all stays as it was.
+        """
+        before, self.settings = self.settings, settings or self.settings
+        try:
+            options = self._options()
+        except InvalidSettings:
+            self.settings = before
+            raise
+        if self._acceptor:
+            self._acceptor.update(**options)
+
+    async def end_revoked(self, may_stay: Callable[[User, SshPublicKey], Awaitable[bool]]) -> None:
+        """End the connections of those who may not log in any more."""
+        for connection in list(self._connections):
+            who = connection.who
+            if who is not None and not await may_stay(*who):
+                connection.end("the user or its key was removed", "Access was withdrawn")
+
+    def _connection(self) -> Connection:
+        assert self._offer is not None
+        return Connection(self.context, self._connections, self._offer)
+
+    def _options(self) -> dict[str, Any]:
+        """Return what connections are given that may change while the server listens. Sets `host_keys`."""
+        behaviour = self.context.behaviour
+        keys = read_host_keys(self.settings.host_keys)
+        offer = offer_of(behaviour.security_policy, self.settings.extra_algorithms)
+        pairs = host_key_pairs(keys, offer)
+        if behaviour.announce_host_keys:
+            # Of each algorithm the first is shown; the others are announced alone.
+            pairs += host_key_pairs(read_host_keys(self.settings.waiting_keys), offer, may_be_none=True)
+        if offer != self._offer:
+            _tell(offer)
+        self.host_keys, self._offer = [public_half(key) for key in keys], offer
+        announced = behaviour.announce_host_keys
+        return {"server_host_keys": pairs, "send_server_host_keys": announced, **offer.options}
 
     async def drain(self, grace_seconds: float, hurried: asyncio.Event) -> None:
         """
@@ -154,6 +195,7 @@ class SftpListener:
         """
         if self._acceptor:
             self._acceptor.close()
+            self._acceptor = None
         if self._arrivals:
             self._arrivals.close()
         await _first_of(self._idle(), hurried.wait(), within=grace_seconds)

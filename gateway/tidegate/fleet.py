@@ -1,0 +1,240 @@
+"""
+The servers that one process listens for, kept as the directory says.
+
+The first is that of the configuration. Others are there because the Transfer API made them. Every few
+seconds, and at once when the API of this process has changed something, the directory is read, by one query;
+what then differs is brought about, each server in a task of its own: one that drains holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from typing import Literal, TypeAlias
+
+import structlog
+
+from tidegate.assembly import Gateway
+from tidegate.core.errors import GatewayError
+from tidegate.core.servers import Server
+from tidegate.core.users import SshPublicKey, User
+from tidegate.shared import HostKeySources
+
+State: TypeAlias = Literal["OFFLINE", "ONLINE", "STARTING", "STOPPING", "START_FAILED"]
+
+# A removed key is of no use five seconds later, on any gateway; the rest of them is for the reads.
+POLL_SECONDS = 3.0
+# Revocations whose count got lost are noticed all the same, after so many looks.
+_LOOKS_PER_CHECK = 20
+
+_log = structlog.get_logger("tidegate.fleet")
+
+
+class Fleet:
+    """
+    The gateways of one process, by server.
+
+    Args:
+        first: The gateway of the configured server; it runs for as long as the process does.
+        make: Returns a gateway for another server, not started; None: this process listens for no other.
+        host_keys_of: What a server is to listen with now.
+        host_keys_are_files: Whether those of the first are, and not in the directory.
+    """
+
+    def __init__(
+        self,
+        first: Gateway,
+        make: Callable[[Server], Awaitable[Gateway]] | None,
+        host_keys_of: Callable[[Server], Awaitable[HostKeySources]],
+        *,
+        host_keys_are_files: bool = False,
+    ) -> None:
+        self.first = first
+        self.gateways: dict[str, Gateway] = {first.server_id: first}
+        self._make = make
+        self._host_keys_of = host_keys_of
+        self.host_keys_are_files = host_keys_are_files
+        # Called when a server has begun or ceased to listen.
+        self.on_change: Callable[[], None] = lambda: None
+        self._directory = first.backend.directory
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._moving: dict[str, State] = {}
+        self._failed: dict[str, Server] = {}
+        self._awake = asyncio.Event()
+        self._looks = 0
+        self._running: asyncio.Task[None] | None = None
+
+    # --- what is seen of it ---------------------------------------------------------------
+
+    def state(self, server: Server) -> State:
+        """Return what a server of the directory does, as far as this process knows."""
+        server_id = server.server_id
+        if server_id in self._moving:
+            return self._moving[server_id]
+        if server_id in self._failed:
+            return "START_FAILED"
+        gateway = self.gateways.get(server_id)
+        if gateway is None and not self._is_ours(server):
+            return server.wanted  # others listen for it
+        listens = gateway is not None and gateway.listener.has_started
+        if server.wanted == "ONLINE":
+            return "ONLINE" if listens else "STARTING"
+        return "STOPPING" if listens else "OFFLINE"
+
+    def endpoint(self, server_id: str) -> str:
+        """Return where a server listens, or did and will again, as `host:port`; empty if not here."""
+        gateway, wanted = self.gateways.get(server_id), self.first.backend.settings.sftp
+        if gateway is None or not gateway.listener.port:
+            return ""
+        said = wanted.advertised_port if gateway is self.first else None
+        host = wanted.advertised_host or wanted.host
+        return f"{f'[{host}]' if ':' in host else host}:{said or gateway.listener.port}"
+
+    def wake(self) -> None:
+        """Look at the directory now; what could not be begun is tried again."""
+        self._failed.clear()
+        self._awake.set()
+
+    # --- running --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to keep the servers as the directory has them."""
+        self._running = asyncio.create_task(self._run())
+
+    async def stop(self, hurried: asyncio.Event) -> None:
+        """Drain and stop all gateways. Args: as `Gateway.stop`."""
+        if self._running:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        await self._settled()
+        await asyncio.gather(*(gateway.stop(hurried) for gateway in self.gateways.values()))
+
+    async def only_the_first(self) -> None:
+        """End all others now, and what is under way."""
+        await self._settled()
+        for server_id in list(self.gateways):
+            if server_id != self.first.server_id:
+                await self._end(server_id, hurried=True)
+
+    async def reconcile(self) -> None:
+        """Bring about what the directory says, and return when it is. Raises `GatewayError`."""
+        await self._look()
+        await self._settled()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._awake.wait()
+            except TimeoutError:
+                pass
+            self._awake.clear()
+            try:
+                await self._look()
+            except GatewayError as error:
+                _log.warning("servers not looked up", reason=str(error))
+
+    async def _look(self) -> None:
+        found = {each.server_id: each for each in await self._directory.servers() if self._is_ours(each)}
+        self._looks += 1
+        for server_id in {*self.gateways, *self._failed} | found.keys():
+            if server_id not in self._tasks:
+                task = asyncio.create_task(self._bring(server_id, found.get(server_id)))
+                self._tasks[server_id] = task
+                task.add_done_callback(partial(self._done, server_id))
+
+    def _done(self, server_id: str, _: asyncio.Task[None]) -> None:
+        self._tasks.pop(server_id, None)
+
+    async def _settled(self) -> None:
+        while self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+
+    def _is_ours(self, server: Server) -> bool:
+        return server.server_id == self.first.server_id or (
+            self._make is not None and not server.is_configured
+        )
+
+    # --- one server -----------------------------------------------------------------------
+
+    async def _bring(self, server_id: str, server: Server | None) -> None:
+        try:
+            if server is None:
+                await self._end(server_id)
+            elif self._failed.get(server_id) != server:
+                await self._bring_to(server)
+        except GatewayError as error:
+            _log.error("server not brought to what it should be", server=server_id, reason=str(error))
+            if server is not None and server_id not in self.gateways:
+                self._failed[server_id] = server
+        finally:
+            self._moving.pop(server_id, None)
+
+    async def _bring_to(self, server: Server) -> None:
+        self._failed.pop(server.server_id, None)
+        gateway = self.gateways.get(server.server_id)
+        if gateway is None:
+            await self._begin(server)
+            return
+        await self._renew(gateway, server)
+        listens = gateway.listener.has_started
+        if server.wanted == "ONLINE" and not listens:
+            self._moving[server.server_id] = "STARTING"
+            await gateway.listener.start()
+            self._tell("server listens", gateway)
+        elif server.wanted == "OFFLINE" and listens:
+            self._moving[server.server_id] = "STOPPING"
+            await gateway.listener.drain(gateway.backend.settings.shutdown.grace_seconds, asyncio.Event())
+            self._tell("server stopped", gateway)
+
+    async def _begin(self, server: Server) -> None:
+        assert self._make is not None
+        self._moving[server.server_id] = "STARTING"
+        gateway = await self._make(server)
+        await gateway.start()
+        self.gateways[server.server_id] = gateway
+        self._tell("server listens", gateway)
+
+    async def _renew(self, gateway: Gateway, server: Server) -> None:
+        before = gateway.server
+        # The count is noted last: a look that fails is made again.
+        wanted = replace(server, revocations=before.revocations)
+        if before != wanted:
+            gateway.renew(wanted, await self._host_keys_of(server))
+        if server.revocations != before.revocations or self._looks % _LOOKS_PER_CHECK == 0:
+            await self._end_revoked(gateway)
+            gateway.listener.context.server = server
+
+    async def _end_revoked(self, gateway: Gateway) -> None:
+        if not gateway.behaviour.end_revoked or gateway.server.identity_provider.type != "SERVICE_MANAGED":
+            return
+
+        async def may_stay(user: User, key: SshPublicKey) -> bool:
+            return await gateway.logins.key(user.user_name, key.fingerprint) is not None
+
+        await gateway.listener.end_revoked(may_stay)
+
+    async def _end(self, server_id: str, *, hurried: bool = False) -> None:
+        self._failed.pop(server_id, None)
+        gateway = self.gateways.get(server_id)
+        if gateway is None:
+            return
+        self._moving[server_id] = "STOPPING"
+        now = asyncio.Event()
+        if hurried:
+            now.set()
+        if gateway is self.first:
+            if gateway.listener.has_started:
+                await gateway.listener.drain(gateway.backend.settings.shutdown.grace_seconds, now)
+                self._tell("server is gone from the directory", gateway)
+            return
+        await gateway.stop(now)
+        del self.gateways[server_id]
+        self._tell("server is gone from the directory", gateway)
+
+    def _tell(self, event: str, gateway: Gateway) -> None:
+        self._moving.pop(gateway.server_id, None)
+        _log.info(event, server=gateway.server_id, port=gateway.listener.port)
+        self.on_change()
