@@ -64,6 +64,7 @@ class Fleet:
         self._failed: dict[str, Server] = {}
         self._awake = asyncio.Event()
         self._looks = 0
+        self._is_paused = False
         self._running: asyncio.Task[None] | None = None
 
     # --- what is seen of it ---------------------------------------------------------------
@@ -112,7 +113,8 @@ class Fleet:
         await asyncio.gather(*(gateway.stop(hurried) for gateway in self.gateways.values()))
 
     async def only_the_first(self) -> None:
-        """End all others now, and what is under way."""
+        """End all others now, and let things be until `reconcile`."""
+        self._is_paused = True
         await self._settled()
         for server_id in list(self.gateways):
             if server_id != self.first.server_id:
@@ -120,6 +122,7 @@ class Fleet:
 
     async def reconcile(self) -> None:
         """Bring about what the directory says, and return when it is. Raises `GatewayError`."""
+        self._is_paused = False
         await self._look()
         await self._settled()
 
@@ -138,6 +141,8 @@ class Fleet:
 
     async def _look(self) -> None:
         found = {each.server_id: each for each in await self._directory.servers() if self._is_ours(each)}
+        if self._is_paused:
+            return
         self._looks += 1
         for server_id in {*self.gateways, *self._failed} | found.keys():
             if server_id not in self._tasks:

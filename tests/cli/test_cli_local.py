@@ -29,6 +29,7 @@ FACTS = {
     "transfers_table",
     "directory_table",
     "partners",
+    "servers",
 }
 
 

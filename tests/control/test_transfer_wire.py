@@ -89,7 +89,7 @@ def test_any_credential_does_but_there_must_be_one(wire: Wire) -> None:
         ({"operation": "ListServers", "method": "PUT"}, (400, "UnknownOperationException")),
         ({"operation": "ListServers", "path": "/servers"}, (400, "UnknownOperationException")),
         ({"operation": "ListServers", "body": b"{"}, (400, "SerializationException")),
-        ({"operation": "CreateServer"}, (501, "NotImplementedException")),
+        ({"operation": "CreateConnector"}, (501, "NotImplementedException")),
     ],
 )
 def test_requests_that_are_none(wire: Wire, request_, error) -> None:

@@ -161,7 +161,8 @@ DELIVERIES_DUE = Idle("deliveries that are due", 5, SHARDS)
 # A sweep asks each shard for open transfers, for open renames, and for what was kept long enough.
 SWEEPS = Idle("sweep of open transfers, renames, kept uploads", 60, 3 * SHARDS)
 LEASES = Idle("own lease renewed, others looked at", 20, 1, writes=1, units_a_query=1)
-IDLE = (DELIVERIES_DUE, SWEEPS, LEASES)
+SERVERS = Idle("servers, and whether a key was removed", 3, 1, units_a_query=1)
+IDLE = (DELIVERIES_DUE, SWEEPS, LEASES, SERVERS)
 
 
 def idle_dollars() -> float:

@@ -18,6 +18,7 @@ from costs import (
     DELIVERIES_DUE,
     LARGE_RECORD_KIB,
     LEASES,
+    SERVERS,
     LOGIN,
     SHARDS,
     SMALL_BYTES,
@@ -33,6 +34,7 @@ from tidegate.backend import Backend
 from tidegate.core.homes import home_from_target
 from tidegate.local.endpoint import EmbeddedAws
 from tidegate.local.key_files import ensure_key_pair
+from tidegate.fleet import POLL_SECONDS
 from tidegate.local.provisioned import provisioned_fleet
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS
 from tidegate.services.users import WantedUser
@@ -132,7 +134,8 @@ async def started(backend: Backend, proxy: FaultProxy, folder: Path) -> Counted:
     key, host_key = folder / "acme", folder / "host"
     public = ensure_key_pair(key, "acme")
     ensure_key_pair(host_key, "host")
-    gateway = (await provisioned_fleet(backend, SERVER, "partner-safe", host_key)).first
+    fleet = await provisioned_fleet(backend, SERVER, "partner-safe", host_key)
+    gateway = fleet.first
     home = home_from_target(f"/{backend.settings.landing.bucket}/acme")
     await backend.users(SERVER).bring_to([WantedUser("acme", home, (public,))], exact=False)
     await gateway.start()
@@ -167,8 +170,9 @@ async def test_the_calls_of_a_download_are_those_on_the_page(counted: Counted) -
         (lambda gateway: gateway.worker.run_once(), DELIVERIES_DUE),
         (lambda gateway: gateway.sweeper._sweep.run_once(), SWEEPS),
         (lambda gateway: gateway.lease.tick(), LEASES),
+        (lambda gateway: gateway.backend.directory.servers(), SERVERS),
     ],
-    ids=["deliveries", "sweep", "lease"],
+    ids=["deliveries", "sweep", "lease", "servers"],
 )
 async def test_the_calls_of_waiting_are_those_on_the_page(
     counted: Counted, work: Callable[[Gateway], Awaitable[Any]], idle: Idle
@@ -197,6 +201,7 @@ def test_waiting_is_counted_at_the_default_pace() -> None:
     assert SweepSettings().interval_seconds == SWEEPS.seconds
     assert SweepSettings().lease_seconds / 3 == LEASES.seconds
     assert SHARDS == OPEN_WORK_SHARDS
+    assert POLL_SECONDS == SERVERS.seconds
 
 
 def bytes_of(value: dict[str, Any]) -> int:

@@ -38,7 +38,6 @@ ACTIONS = {
     "update_item": {"dynamodb:UpdateItem"},
     "get_item": {"dynamodb:GetItem"},
     "delete_item": {"dynamodb:DeleteItem"},
-    "scan": {"dynamodb:Scan"},
     "decrypt": {"kms:Decrypt"},
     "encrypt": {"kms:Encrypt"},
     "get_caller_identity": set(),  # everybody may ask who they are

@@ -10,18 +10,29 @@ from docs_pages import first_column, sections, text_of
 from tidegate.adapters.aws import directory_items, items
 from tidegate.adapters.aws.host_keys import host_key_item
 from tidegate.adapters.aws.renames import rename_item
+from tidegate.adapters.aws.server_items import server_item
 from tidegate.core import objects
 from tidegate.core.deliveries import Delivery, DeliveryStatus
 from tidegate.core.host_keys import HostKey
 from tidegate.core.ids import GatewayId, KeyId, LogId
 from tidegate.core.objects import Location, StoredObject
 from tidegate.core.renames import Rename, RenameStatus
-from tidegate.core.servers import Server
+from tidegate.core.servers import AttachedWorkflow, Server
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
 from tidegate.core.users import Home, HomeDirectoryType, Mapping, RefusedLogin, SshPublicKey, User
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
+WORKFLOW = AttachedWorkflow("w-0123456789abcdef0", "arn:aws:iam::123456789012:role/x")
+FULL_SERVER = Server(
+    "s-0123456789abcdef0",
+    preset="partner-safe",
+    security_policy="x",
+    set_stat="DEFAULT",
+    on_upload=WORKFLOW,
+    on_partial_upload=WORKFLOW,
+    port=2222,
+)
 
 
 def transfer_attributes() -> set[str]:
@@ -89,7 +100,7 @@ WRITTEN = {
     "Item `rename#<id>`": rename_attributes,
     "Item `login`": login_attributes,
     "Item `host-key#HOSTKEYID`": lambda: set(host_key_item(USER.server_id, HOST_KEY, b"x")),
-    "Item `server`": lambda: set(directory_items.server_item(Server(USER.server_id))),
+    "Items of `servers`": lambda: set(server_item(FULL_SERVER)) | {"Revocations"},
     "Item `user#NAME`": lambda: set(directory_items.user_item(USER, "g", STORED_HOME, NOW)),
     # Addition is put on by the adapter, when a key is added to a user that is there.
     "Item `user#NAME#key#GENERATION#KEYID`": lambda: {

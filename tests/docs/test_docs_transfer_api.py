@@ -10,6 +10,7 @@ from docs_pages import blocks, first_column, sections, text_of
 
 from tidegate.adapters.aws.service_model import transfer_model
 from tidegate.core.arns import Arns
+from tidegate.faces.control.host_keys import HostKeyOperations
 from tidegate.faces.control.security_policies import security_policy_operations
 from tidegate.faces.control.servers import ServerOperations
 from tidegate.faces.control.tags import TagOperations
@@ -24,7 +25,8 @@ ARNS = Arns("us-east-1", "123456789012")
 def offered() -> set[str]:
     return {
         *ServerOperations(NOTHING, NOTHING, ARNS, NOTHING).operations(),
-        *UserOperations(NOTHING, ARNS).operations(),
+        *UserOperations(NOTHING, NOTHING, ARNS).operations(),
+        *HostKeyOperations(NOTHING, NOTHING, NOTHING, ARNS).operations(),
         *TagOperations(NOTHING, NOTHING, ARNS).operations(),
         *security_policy_operations(),
     }
@@ -37,11 +39,11 @@ def test_the_page_lists_what_is_offered() -> None:
 
 
 def test_the_page_knows_every_error_of_what_is_offered() -> None:
-    """But for those of callers who may not do everything, and of our own mistakes."""
+    """But for those of our own mistakes, and of VPC endpoints, of which there are none."""
     operations = transfer_model().operations
     possible = {error for name in offered() for error in operations[name].errors}
     told = set(first_column(sections(text_of(PAGE))["What errors there are"]))
-    assert possible - told == {"InternalServiceError"}
+    assert possible - told == {"ConflictException", "InternalServiceError"}
 
 
 def test_the_example_lets_somebody_in(

@@ -34,8 +34,9 @@ async def answered(clients: Clients | None) -> str:
     """Return the name of the error that a thread reads."""
     api = LocalTransferApi(asyncio.get_running_loop())
     if clients:
-        gateway: Any = SimpleNamespace(backend=SimpleNamespace(clients=clients))
-        api.serve(gateway)
+        gateway = SimpleNamespace(backend=SimpleNamespace(clients=clients), server_id="s-0123456789abcdef0")
+        fleet: Any = SimpleNamespace(first=gateway)
+        api.serve(fleet)
     answer = await asyncio.to_thread(api.from_thread, REQUEST)
     assert answer.status == "500 Internal Server Error"
     return str(json.loads(answer.body)["__type"])

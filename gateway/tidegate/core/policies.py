@@ -151,7 +151,6 @@ def administrator_policy(estate: Estate) -> Document:
             (
                 "dynamodb:DescribeTable",
                 "dynamodb:Query",
-                "dynamodb:Scan",
                 "dynamodb:GetItem",
                 "dynamodb:PutItem",
                 "dynamodb:UpdateItem",

@@ -21,6 +21,8 @@ async def provisioned_fleet(backend: Backend, server_id: str, preset: Preset, ho
     """Make what is missing at the endpoint, and return the servers over it, not started."""
     settings, provisioner = backend.settings, backend.provisioner
     keys = await resolve_keys(backend, create=True)
+    if settings.sftp.host_key_kms_key:
+        await provisioner.ensure_key(settings.sftp.host_key_kms_key)
     await provisioner.ensure_bucket(settings.landing.bucket, keys.landing)
     for target in settings.deliveries.targets:
         await provisioner.ensure_bucket(target.bucket, keys.targets[target.name])

@@ -28,6 +28,8 @@ def test_transfer_family():
     assert not behaviour.show_open_uploads
     assert (behaviour.rename_overwrite, behaviour.one_writer) == (False, False)
     assert not behaviour.one_kind
+    assert not behaviour.announce_host_keys
+    assert not behaviour.end_revoked
     assert behaviour.extensions == ()
     assert behaviour.security_policy == "TransferSecurityPolicy-2024-01"
 
@@ -40,4 +42,6 @@ def test_partner_safe():
     assert behaviour.show_open_uploads
     assert (behaviour.rename_overwrite, behaviour.one_writer) == (True, True)
     assert behaviour.one_kind
+    assert behaviour.announce_host_keys
+    assert behaviour.end_revoked
     assert (behaviour.extensions[0], behaviour.extensions[-1]) == (b"limits@openssh.com", POSIX_RENAME)

@@ -32,6 +32,8 @@ def test_what_is_said_overrides_the_preset() -> None:
         one_writer=transfer_family.one_writer,
         temporary_names=transfer_family.temporary_names,
         one_kind=transfer_family.one_kind,
+        announce_host_keys=transfer_family.announce_host_keys,
+        end_revoked=transfer_family.end_revoked,
     )
     sftp = SftpSettings(security_policy=transfer_family.security_policy)
     behaviour = behaviour_of(Settings(behaviour=said, sftp=sftp), "partner-safe")
