@@ -33,6 +33,7 @@ ROOF = frozenset(
         "logs",
         "partners_file",
         "fleet",
+        "served_api",
         "serving",
         "shared",
         "signals",

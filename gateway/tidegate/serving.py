@@ -19,6 +19,7 @@ from tidegate.backend import Backend, Keys, resolve_keys
 from tidegate.control import fleet_over, host_keys_in
 from tidegate.core.errors import GatewayError, InvalidSettings, NotFound
 from tidegate.fleet import Fleet
+from tidegate.served_api import ServedApi
 from tidegate.settings.loader import LoadedSettings
 from tidegate.settings.model import Settings
 from tidegate.settings.presets import behaviour_of
@@ -50,11 +51,16 @@ async def run_serve(loaded: LoadedSettings) -> None:
         assert settings.server_id is not None
         await backend.directory.register_server(settings.server_id)
         fleet = await _fleet(backend, keys)
+        api = ServedApi(fleet)
         await fleet.first.start()
-        _tell(fleet.first)
-        fleet.start()
-        await stop.wait()
-        await fleet.stop(stop.hurried)
+        try:
+            api.start()
+            _tell(fleet.first)
+            fleet.start()
+            await stop.wait()
+        finally:
+            await api.stop()
+            await fleet.stop(stop.hurried)
     finally:
         backend.close()
 
@@ -66,7 +72,12 @@ async def _fleet(backend: Backend, keys: Keys) -> Fleet:
     server = await backend.directory.server(settings.server_id)
     behaviour, host_keys = behaviour_of(settings, settings.preset), await host_keys_of(backend)
     first = Gateway(backend, server, behaviour, keys, host_keys)
-    return fleet_over(first, keys, host_keys if settings.sftp.host_key_files else None, makes_others=False)
+    return fleet_over(
+        first,
+        keys,
+        host_keys if settings.sftp.host_key_files else None,
+        makes_others=settings.control.sftp_ports is not None,
+    )
 
 
 def refuse_unready(loaded: LoadedSettings) -> None:

@@ -18,8 +18,8 @@ from costs import (
     DELIVERIES_DUE,
     LARGE_RECORD_KIB,
     LEASES,
-    SERVERS,
     LOGIN,
+    SERVERS,
     SHARDS,
     SMALL_BYTES,
     SMALL_RECORD_KIB,
@@ -32,9 +32,9 @@ from support.fault_proxy import FaultProxy, Request
 from tidegate.assembly import Gateway
 from tidegate.backend import Backend
 from tidegate.core.homes import home_from_target
+from tidegate.fleet import POLL_SECONDS
 from tidegate.local.endpoint import EmbeddedAws
 from tidegate.local.key_files import ensure_key_pair
-from tidegate.fleet import POLL_SECONDS
 from tidegate.local.provisioned import provisioned_fleet
 from tidegate.ports.transfer_log import OPEN_WORK_SHARDS
 from tidegate.services.users import WantedUser
@@ -201,7 +201,7 @@ def test_waiting_is_counted_at_the_default_pace() -> None:
     assert SweepSettings().interval_seconds == SWEEPS.seconds
     assert SweepSettings().lease_seconds / 3 == LEASES.seconds
     assert SHARDS == OPEN_WORK_SHARDS
-    assert POLL_SECONDS == SERVERS.seconds
+    assert SERVERS.seconds == POLL_SECONDS
 
 
 def bytes_of(value: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from tidegate.core.errors import StoreUnavailable
 from tidegate.core.signatures import ApiRequest
-from tidegate.local import transfer
+from tidegate.faces.control import bridge
 from tidegate.local.transfer import LocalTransferApi
 
 REQUEST = ApiRequest("POST", "/", "", {"x-amz-target": "TransferService.ListServers"}, b"")
@@ -50,5 +50,5 @@ async def test_a_gateway_that_is_not_there_or_cannot_work(clients: Clients | Non
 
 async def test_a_gateway_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread does not wait for ever."""
-    monkeypatch.setattr(transfer, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(bridge, "_PATIENCE_SECONDS", 0.05)
     assert await answered(Clients(None)) == "ServiceUnavailableException"

@@ -33,6 +33,7 @@ class ApiRequest:
     Args:
         query: What follows the question mark, as written.
         headers: By their names in small letters.
+        client_ip: Where it came from.
     """
 
     method: str
@@ -40,6 +41,7 @@ class ApiRequest:
     query: str
     headers: Mapping[str, str]
     body: bytes
+    client_ip: str = ""
 
     def header(self, name: str) -> str:
         """Return the header, empty if it is missing; `name` in small letters."""

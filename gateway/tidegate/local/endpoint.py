@@ -123,6 +123,7 @@ class LocalEndpoint:
             environ.get("QUERY_STRING", ""),
             _headers(environ),
             body,
+            str(environ.get("REMOTE_ADDR", "")),
         )
         answer = self._transfer(request)
         start_response(answer.status, [*answer.headers.items(), ("Content-Length", str(len(answer.body)))])

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from tidegate.core.behaviour import Preset
 from tidegate.core.users import Home
+from tidegate.settings.control import ControlSettings
 from tidegate.settings.kinds import OWN_WORDS, BaseFile, Count, NamePrefix, ServerId, refused
 from tidegate.settings.limits import LimitSettings
 from tidegate.settings.migrations import FORMAT_VERSION, refused_version
@@ -87,6 +88,9 @@ class Settings(Section):
     shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings, description="How the gateway stops.")
     health: HealthSettings = Field(
         default_factory=HealthSettings, description="Answers to load balancers and orchestrators."
+    )
+    control: ControlSettings = Field(
+        default_factory=ControlSettings, description="The Transfer Family API of `serve`."
     )
     sweep: SweepSettings = Field(default_factory=SweepSettings, description="What dead gateways left.")
     records: RecordSettings = Field(default_factory=RecordSettings, description="How long records are kept.")

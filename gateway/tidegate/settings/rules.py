@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tidegate.settings.model import Settings
     from tidegate.settings.routes import RouteSettings
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
@@ -37,6 +38,29 @@ def _keys_are_not_for_aws(settings: Settings) -> Iterator[Problem]:
         given = "secret_access_key" if aws.access_key_id is None else "access_key_id"
         text = "only for an aws.endpoint_url that is not AWS's; with AWS use a role"
         yield Problem(("aws", given), text)
+
+
+def _control_port_is_safe(settings: Settings) -> Iterator[Problem]:
+    control = settings.control
+    if (control.certificate_file is None) != (control.key_file is None):
+        missing = "key_file" if control.key_file is None else "certificate_file"
+        yield Problem(("control",), f"control.{missing} is missing; give both or neither")
+    if control.port is None:
+        return
+    if not control.credentials:
+        yield Problem(("control", "port"), "nobody could call it: name control.credentials")
+    if control.certificate_file is None and control.host not in _LOOPBACK:
+        # Bodies hold private host keys, and passwords that are tried.
+        text = f"{control.host} can be reached from elsewhere: name a control.certificate_file"
+        yield Problem(("control", "host"), text)
+
+
+def _control_ports_are_free(settings: Settings) -> Iterator[Problem]:
+    if settings.control.sftp_ports is None:
+        return
+    first, last = (int(each) for each in settings.control.sftp_ports.split("-"))
+    if first <= settings.sftp.port <= last:
+        yield Problem(("control", "sftp_ports"), f"sftp.port, {settings.sftp.port}, is one of them")
 
 
 def _budget_holds_one_upload(settings: Settings) -> Iterator[Problem]:
@@ -144,6 +168,8 @@ def _unique(names: list[str], place: Place) -> Iterator[Problem]:
 RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _keys_come_in_pairs,
     _keys_are_not_for_aws,
+    _control_port_is_safe,
+    _control_ports_are_free,
     _budget_holds_one_upload,
     _targets_fit_one_transaction,
     _targets_are_no_sources,

@@ -30,17 +30,27 @@ def test_a_place_leads_to_its_field() -> None:
         assert field_at(nowhere) is None
 
 
-def test_only_the_keys_of_aws_are_secret() -> None:
-    """The settings that take `${NAME}` are exactly these two."""
+def test_only_keys_are_secret() -> None:
+    """The settings that take `${NAME}` are exactly these."""
     names = [setting.name for setting in all_settings() if is_secret(setting.field)]
-    assert names == ["aws.access_key_id", "aws.secret_access_key"]
+    assert names == [
+        "aws.access_key_id",
+        "aws.secret_access_key",
+        "control.credentials[].secret_access_key",
+        "control.credentials[].session_token",
+    ]
     assert not is_secret(None)
 
 
 def test_only_names_of_files_are_files() -> None:
     """The settings that start at the directory of their file are exactly these."""
     names = [setting.name for setting in all_settings() if is_file(setting.field)]
-    assert names == ["sftp.host_key_files", "partners[].key_files"]
+    assert names == [
+        "sftp.host_key_files",
+        "control.certificate_file",
+        "control.key_file",
+        "partners[].key_files",
+    ]
 
 
 def test_tags_are_values_and_no_sections() -> None:

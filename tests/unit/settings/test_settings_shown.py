@@ -24,6 +24,8 @@ aws:
   secret_access_key: ${SECRET}
 sftp: {host_key_files: [host]}
 deliveries: {targets: [{name: private}]}
+control:
+  credentials: [{access_key_id: ops, secret_access_key: "${SECRET}"}]
 partners:
   - name: acme
     home: /our-homes/${transfer:UserName}
@@ -57,14 +59,14 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, L
 def again(text: str) -> Settings:
     """Load what was printed, with the variables in place of the masks."""
     text = text.replace(f"access_key_id: '{MASK}'", "access_key_id: ${ID}", 1)
-    text = text.replace(f"secret_access_key: '{MASK}'", "secret_access_key: ${SECRET}", 1)
+    text = text.replace(f"secret_access_key: '{MASK}'", "secret_access_key: ${SECRET}")
     return load("-", ENVIRON, io.StringIO(text)).settings
 
 
 def test_what_the_layers_say_is_no_more_than_that(loaded: tuple[Settings, Layered]) -> None:
     """Without `extends`, in the order of the settings, and with nothing filled in."""
     values = said(loaded[1])
-    assert list(values) == ["name_prefix", "aws", "sftp", "deliveries", "routes", "partners"]
+    assert list(values) == ["name_prefix", "aws", "sftp", "deliveries", "routes", "control", "partners"]
     assert values["deliveries"] == {"targets": [{"name": "private"}]}
 
 

@@ -29,7 +29,9 @@ Operation: TypeAlias = Callable[[Members], Awaitable[Members | None]]
 
 _log = structlog.get_logger("tidegate.api")
 
-_LOOKING = ("Describe", "List")
+_LOOKING = ("Describe", "List", "TestIdentityProvider")
+# Members that say what a call was about; none of them is a secret.
+_NAMES = ("ServerId", "UserName", "SshPublicKeyId", "HostKeyId", "WorkflowId", "Arn")
 _DENIED = "You do not have sufficient access to perform this action."
 
 
@@ -70,11 +72,17 @@ class TransferApi:
         if carry_out is None:
             raise not_offered(shape.name)
         members = checked(shape.input, members_in(request.body))
-        answer = success(shape, await carry_out(members))
-        if not shape.name.startswith(_LOOKING):
-            named = {name: members[name] for name in ("UserName", "Arn") if name in members}
-            _log.info("changed by the Transfer API", operation=shape.name, by=caller.access_key_id, **named)
-        return answer
+        if shape.name.startswith(_LOOKING):
+            return success(shape, await carry_out(members))
+        told = {name: members[name] for name in _NAMES if name in members}
+        record = _log.bind(operation=shape.name, by=caller.access_key_id, client_ip=request.client_ip, **told)
+        try:
+            said = await carry_out(members)
+        except (ApiError, GatewayError) as error:
+            record.warning("refused by the Transfer API", reason=str(error))
+            raise
+        record.info("changed by the Transfer API", **{**told, **_named(said)})
+        return success(shape, said)
 
     def _operation(self, name: str) -> OperationShape:
         shape = self._service.operations.get(name)
@@ -86,3 +94,8 @@ class TransferApi:
     def _check_access(caller: Caller, operation: str) -> None:
         if caller.access == "read" and not operation.startswith(_LOOKING):
             raise ApiError("AccessDeniedException", _DENIED)
+
+
+def _named(said: Members | None) -> Members:
+    """Return what an answer says of whom it was about: of something new only it knows the id."""
+    return {name: said[name] for name in _NAMES if said and name in said}

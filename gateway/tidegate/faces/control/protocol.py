@@ -68,16 +68,25 @@ def not_offered(operation: str) -> ApiError:
 def members_in(body: bytes) -> Any:
     """Return what the body says. Raises `ApiError`."""
     if len(body) > MAX_BODY_BYTES:
-        raise ApiError(
-            "RequestEntityTooLargeException",
-            f"The request is larger than {MAX_BODY_BYTES} bytes.",
-            status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        )
+        raise _too_large()
     try:
         return json.loads(body or b"{}", parse_constant=_no_number)
     # The last: lists within lists, thousands deep.
     except (ValueError, RecursionError):
         raise ApiError("SerializationException", "The body is no JSON.", status=400) from None
+
+
+def too_large() -> Answer:
+    """Return the answer to a request whose body is not even read."""
+    return failure(_too_large(), {})
+
+
+def _too_large() -> ApiError:
+    return ApiError(
+        "RequestEntityTooLargeException",
+        f"The request is larger than {MAX_BODY_BYTES} bytes, or does not say how large it is.",
+        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    )
 
 
 def success(operation: OperationShape, members: dict[str, Any] | None) -> Answer:
