@@ -219,6 +219,12 @@ def local_run() -> type[LocalRun]:
     return LocalRun
 
 
+@pytest.fixture(scope="session")
+def any_run() -> type[Running]:
+    """The same for `serve`."""
+    return Running
+
+
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
     """A local gateway that the tests of one module share; its folder's name holds a blank."""

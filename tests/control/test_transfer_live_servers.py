@@ -14,6 +14,7 @@ import pytest
 
 from support.fault_house import wait_until
 from support.live_servers import LiveServer, live_server, ssh_options
+from support.tidegate_says import tidegate_says
 from support.transfer_client import ROLE, Transfer
 from tidegate.testing.gateway import LocalGateway
 
@@ -74,6 +75,18 @@ def test_where_it_listens(make: Callable[..., LiveServer], tidegate: LocalGatewa
         "port": server.port,
         "state": "ONLINE",
     }
+
+
+def test_our_command_lists_them(make: Callable[..., LiveServer], tidegate: LocalGateway) -> None:
+    """Both servers, with what they do and where; commands on partners are still about the configured one."""
+    server = make()
+    server.stop()
+    rows = tidegate_says(tidegate, "servers", "list")
+    assert {row["ServerId"]: (row["State"], row["Endpoint"], row["MadeBy"]) for row in rows} == {
+        tidegate.server_id: ("ONLINE", f"127.0.0.1:{tidegate.sftp_port}", "configuration"),
+        server.server_id: ("OFFLINE", f"127.0.0.1:{server.port}", "Transfer API"),
+    }
+    assert [row["UserName"] for row in tidegate_says(tidegate, "partners", "list")] == ["acme"]
 
 
 def test_two_servers_share_nobody(make: Callable[..., LiveServer], transfer: Transfer) -> None:

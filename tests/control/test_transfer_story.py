@@ -6,7 +6,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import paramiko
 import pytest
 
+from support.tidegate_says import tidegate_says
 from support.transfer_client import ROLE, Transfer
 from tidegate.testing.gateway import LocalGateway
 
@@ -41,22 +41,6 @@ def send(client: paramiko.SFTPClient, path: str, body: bytes = b"a,b\n") -> None
 def in_s3(gateway: LocalGateway, key: str) -> bytes:
     body: bytes = gateway.client("s3").get_object(Bucket=gateway.landing_bucket, Key=key)["Body"].read()
     return body
-
-
-def tidegate_says(gateway: LocalGateway, *words: str) -> Any:
-    """Return what a command of ours prints as JSON."""
-    command = [
-        sys.executable,
-        "-m",
-        "tidegate",
-        *words,
-        "--state-dir",
-        str(gateway.state_dir),
-        "--output",
-        "json",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    return json.loads(done.stdout)
 
 
 def test_a_partner_made_by_boto3(transfer: Transfer, tidegate: LocalGateway, new_key: NewKey) -> None:

@@ -24,6 +24,7 @@ _OWN = {
     "doctor": "tidegate.cli.doctor",
     "local": "tidegate.cli.local",
     "serve": "tidegate.cli.serve",
+    "servers": "tidegate.cli.servers",
     "setup": "tidegate.cli.setup",
     "transfers": "tidegate.cli.transfers",
 }

@@ -143,11 +143,13 @@ async def server_id_of(target: Target, backend: Backend) -> str:
     """Return the id of the target's server: as configured, or the only one of its directory."""
     if target.settings.server_id:
         return target.settings.server_id
-    found = await backend.directory.server_ids()
-    if len(found) == 1:
-        return found[0]
+    found = await backend.directory.servers()
+    # Others may be there that the Transfer API made: it manages them.
+    configured = [server for server in found if server.is_configured] or found
+    if len(configured) == 1:
+        return configured[0].server_id
     raise InvalidSettings(
-        f"the directory table {target.settings.tables.directory} holds {len(found)} servers",
+        f"the directory table {target.settings.tables.directory} holds {len(configured)} servers",
         hint="say which: by --state-dir, or by a --config with server_id",
     )
 
