@@ -253,7 +253,10 @@ class Gateway:
         from tidegate.faces.sftp.listener import ListenerSettings, SftpListener  # noqa: PLC0415
 
         def browsing(tree: HomeTree, session: Session) -> Browsing:
-            return Browsing(tree, session, self.backend.store, self.renames, self.routes)
+            strict = self.server.targets_must_exist
+            return Browsing(
+                tree, session, self.backend.store, self.renames, self.routes, targets_must_exist=strict
+            )
 
         wanted = self.backend.settings.sftp
         return SftpListener(

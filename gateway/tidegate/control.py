@@ -25,6 +25,7 @@ from tidegate.faces.control.users import UserOperations
 from tidegate.fleet import Fleet
 from tidegate.services.host_keys import HostKeyRing
 from tidegate.services.servers import ServerMaking, ServerRecord, Servers, UnknownWorkflow
+from tidegate.services.user_counts import UserCounts
 from tidegate.shared import HostKeySources
 
 # Whose behaviour a server has that the API made, and that names none.
@@ -89,10 +90,11 @@ async def transfer_api(fleet: Fleet, check_caller: CheckCaller, rules: ApiRules)
             raise invalid(f"{server_id} is the server of this gateway's configuration: stop it instead")
 
     facts_of = FactsOf(fleet, backend)
+    counts = UserCounts(backend.directory, backend.clock)
     record = ServerRecord(backend.directory, first_id)
     operations = {
         **ServerOperations(servers, backend.users, arns, facts_of, may_delete).operations(),
-        **UserOperations(servers, backend.users, arns).operations(),
+        **UserOperations(servers, backend.users, arns, counts).operations(),
         **HostKeyOperations(servers, ring_of, kms_key_arn, arns).operations(),
         **TagOperations(record, backend.users(first_id), arns).operations(),
         **security_policy_operations(),

@@ -99,15 +99,16 @@ class TestServers:
         """A server's tags are its own, in their order, and stay when it is registered again."""
         for server_id in (SERVER, OTHER_SERVER):
             await directory.register_server(server_id)
-        tagged = Server(SERVER, (("team", "blue"), ("empty", ""), ("ü", "日本")), is_configured=True)
+        tags = (("team", "blue"), ("empty", ""), ("ü", "日本"))
+        tagged = replace(Server.configured(SERVER), tags=tags)
         assert (
             await directory.change_server(SERVER, lambda server: replace(server, tags=tagged.tags)) == tagged
         )
         await directory.register_server(SERVER)
         assert await directory.server(SERVER) == tagged
-        assert await directory.server(OTHER_SERVER) == Server(OTHER_SERVER, is_configured=True)
+        assert await directory.server(OTHER_SERVER) == Server.configured(OTHER_SERVER)
         await directory.change_server(SERVER, lambda server: replace(server, tags=()))
-        assert await directory.server(SERVER) == Server(SERVER, is_configured=True)
+        assert await directory.server(SERVER) == Server.configured(SERVER)
 
     async def test_comes_back_as_it_was_added(self, directory):
         """Every member of a server comes back; a second one of its id is refused, and changes nothing."""

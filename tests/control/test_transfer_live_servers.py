@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,23 @@ def test_what_clients_see_of_settings(make: Callable[..., LiveServer]) -> None:
     said = server.openssh(f"put {server.key} /in/x\nchmod 600 /in/x\n")
     assert said.returncode == 0, said.stderr
     assert "Ships only." not in said.stderr
+
+
+def test_targets_that_hold_nothing(make: Callable[..., LiveServer]) -> None:
+    """Without optimised listings they cannot be listed before a file is there; with them they are empty."""
+    server = make()
+    with server.login() as client:
+        with pytest.raises(FileNotFoundError):
+            client.listdir("/in")
+        assert client.listdir("/") == ["in"]
+    server.update(S3StorageOptions={"DirectoryListingOptimization": "ENABLED"})
+
+    def is_listed() -> bool:
+        with server.login() as client, suppress(FileNotFoundError):
+            return client.listdir("/in") == []
+        return False
+
+    wait_until(is_listed, "an empty target is listed")
 
 
 def test_host_keys_turn_over(make: Callable[..., LiveServer], new_key: NewKey) -> None:

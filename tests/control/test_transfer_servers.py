@@ -35,7 +35,7 @@ def test_the_server_as_it_is(transfer: Transfer, tidegate: LocalGateway) -> None
             "TlsSessionResumptionMode": "ENFORCED",
         },
         "Protocols": ["SFTP"],
-        "S3StorageOptions": {"DirectoryListingOptimization": "DISABLED"},
+        "S3StorageOptions": {"DirectoryListingOptimization": "ENABLED"},
         "SecurityPolicyName": "TransferSecurityPolicy-2024-01",
         "ServerId": tidegate.server_id,
         "State": "ONLINE",

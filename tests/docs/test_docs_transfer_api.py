@@ -25,7 +25,7 @@ ARNS = Arns("us-east-1", "123456789012")
 def offered() -> set[str]:
     return {
         *ServerOperations(NOTHING, NOTHING, ARNS, NOTHING).operations(),
-        *UserOperations(NOTHING, NOTHING, ARNS).operations(),
+        *UserOperations(NOTHING, NOTHING, ARNS, NOTHING).operations(),
         *HostKeyOperations(NOTHING, NOTHING, NOTHING, ARNS).operations(),
         *TagOperations(NOTHING, NOTHING, ARNS).operations(),
         *security_policy_operations(),

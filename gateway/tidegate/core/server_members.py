@@ -184,12 +184,13 @@ def _addresses(server: Server) -> list[str]:
 def _provider_members(provider: IdentityProvider) -> dict[str, Any] | None:
     if provider.type in ("SERVICE_MANAGED", "AWS_DIRECTORY_SERVICE"):
         return None
-    return {
-        "Function": provider.function or None,
-        "Url": provider.url or None,
-        "InvocationRole": provider.invocation_role or None,
+    members = {
+        "Function": provider.function,
+        "Url": provider.url,
+        "InvocationRole": provider.invocation_role,
         "SftpAuthenticationMethods": provider.sftp_authentication_methods,
     }
+    return {name: value for name, value in members.items() if value}
 
 
 def _workflow_members(server: Server) -> dict[str, Any] | None:

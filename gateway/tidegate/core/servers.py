@@ -63,7 +63,7 @@ class Server:
         preset: Whose behaviour it has.
         security_policy: Name of a policy of Transfer Family's.
         set_stat: What becomes of SETSTAT where the preset refuses it.
-        listing: Kept, and obeyed where it matters: with DISABLED a LOGICAL target must exist.
+        listing: With DISABLED the target of a LOGICAL mapping must exist, or it cannot be listed.
         pre_login_banner: What clients are shown before they log in.
         post_login_banner: Kept: SFTP has no place for it.
         logging_role: ARN of the role of text logs; empty if there are none.
@@ -95,6 +95,17 @@ class Server:
     host_key_changes: int = 0
     revocations: int = 0
     is_configured: bool = False
+
+    @property
+    def targets_must_exist(self) -> bool:
+        """Whether a mapping's target that holds nothing cannot be listed; `partner-safe` lists it."""
+        return self.listing == "DISABLED" and self.preset != "partner-safe"
+
+    @classmethod
+    def configured(cls, server_id: str) -> Server:
+        """Return the server of a configuration, as it is before anybody changes it."""
+        # As AWS's console makes them: a partner's empty home can be listed.
+        return cls(server_id, listing="ENABLED", is_configured=True)
 
 
 def behaviour_of_server(base: Behaviour, server: Server) -> Behaviour:

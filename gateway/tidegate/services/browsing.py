@@ -38,7 +38,13 @@ _CRC32_OF_NOTHING = base64.b64encode(bytes(4)).decode()
 
 
 class Browsing:
-    """What one user may do to names in its home, in one session."""
+    """
+    What one user may do to names in its home, in one session.
+
+    Args:
+        targets_must_exist: A mapping's target without marker or file cannot be listed, as in Transfer Family
+            without optimised listings.
+    """
 
     def __init__(
         self,
@@ -47,12 +53,15 @@ class Browsing:
         store: ObjectStore,
         renames: Renames,
         routes: Routes,
+        *,
+        targets_must_exist: bool = False,
     ) -> None:
         self._tree = tree
         self._session = session
         self._store = store
         self._renames = renames
         self._routes = routes
+        self._targets_must_exist = targets_must_exist
 
     async def stat(self, path: str) -> Entry:
         """Describe a file or directory, a file by when S3 stored it. Raises `NotFound`."""
@@ -88,11 +97,12 @@ class Browsing:
 
     async def _stored(self, place: MappedPlace) -> AsyncIterator[Entry]:
         bucket, prefix = place.directory_prefix()
+        is_there = place.is_root_of_mapping and not (self._targets_must_exist and prefix)
         shown, token, seen = NameFilter(), None, False
         while True:
             page = await self._store.list_page(bucket, prefix, token=token)
             seen = seen or bool(page.keys or page.prefixes)
-            if not seen and not page.next_token and not place.is_root_of_mapping:
+            if not seen and not page.next_token and not is_there:
                 raise await self._no_directory(place)
             for entry in shown.page(entries(page, prefix)):
                 yield entry

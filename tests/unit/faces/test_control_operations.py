@@ -30,6 +30,7 @@ from tidegate.faces.control.tags import TagOperations
 from tidegate.faces.control.users import UserOperations
 from tidegate.services.host_keys import HostKeyRing
 from tidegate.services.servers import ServerMaking, ServerRecord, Servers, UnknownWorkflow
+from tidegate.services.user_counts import UserCounts
 from tidegate.services.users import Users
 
 SERVER = "s-0123456789abcdef0"
@@ -83,7 +84,7 @@ async def world(state: str = "ONLINE", set_stat: str = "DEFAULT") -> tuple[Ask, 
     servers, record = Servers(directory, making), ServerRecord(directory, SERVER)
     operations = {
         **ServerOperations(servers, users_of, ARNS, Facts(state, set_stat)).operations(),
-        **UserOperations(servers, users_of, ARNS).operations(),
+        **UserOperations(servers, users_of, ARNS, UserCounts(directory, clock)).operations(),
         **HostKeyOperations(servers, ring_of, kms_key, ARNS).operations(),
         **TagOperations(record, users_of(SERVER), ARNS).operations(),
         **security_policy_operations(),

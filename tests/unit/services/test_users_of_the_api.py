@@ -131,7 +131,7 @@ async def test_the_server_and_its_tags(directory):
         with pytest.raises(NotFound):
             await attempt
     await directory.register_server(SERVER)
-    assert await record.get() == Server(SERVER, is_configured=True)
+    assert await record.get() == Server.configured(SERVER)
     assert (await record.tag([("a", "1"), ("b", "2")])).tags == (("a", "1"), ("b", "2"))
     assert (await record.untag(["a"])).tags == (("b", "2"),)
     with pytest.raises(InvalidName):

@@ -35,7 +35,7 @@ class DynamoServerDirectory:
 
     async def register_server(self, server_id: str) -> None:
         with suppress(ChangedMeanwhile):  # it is there, perhaps changed since
-            await self._table.put(server_item(Server(server_id, is_configured=True)), ABSENT)
+            await self._table.put(server_item(Server.configured(server_id)), ABSENT)
 
     async def add_server(self, server: Server) -> None:
         row = server_item(server)

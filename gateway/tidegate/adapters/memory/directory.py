@@ -25,7 +25,7 @@ class MemoryUserDirectory:
 
     async def register_server(self, server_id: str) -> None:
         await asyncio.sleep(0)
-        self._servers.setdefault(server_id, Server(server_id, is_configured=True))
+        self._servers.setdefault(server_id, Server.configured(server_id))
 
     async def add_server(self, server: Server) -> None:
         await asyncio.sleep(0)

@@ -14,6 +14,7 @@ from tidegate.faces.control.errors import about
 from tidegate.faces.control.paging import first_of, page_size, place_of
 from tidegate.faces.control.servers import tag_members, tags_in, users_in
 from tidegate.services.servers import Servers
+from tidegate.services.user_counts import UserCounts
 from tidegate.services.users import NewUser, Users
 
 _log = structlog.get_logger("tidegate.api")
@@ -22,10 +23,13 @@ _log = structlog.get_logger("tidegate.api")
 class UserOperations:
     """Operations of the API on users."""
 
-    def __init__(self, servers: Servers, users_of: Callable[[str], Users], arns: Arns) -> None:
+    def __init__(
+        self, servers: Servers, users_of: Callable[[str], Users], arns: Arns, counts: UserCounts
+    ) -> None:
         self._servers = servers
         self._users_of = users_of
         self._arns = arns
+        self._counts = counts
 
     def operations(self) -> dict[str, Operation]:
         return {
@@ -50,6 +54,7 @@ class UserOperations:
             posix_profile=_posix_profile(request),
             tags=tags_in(request.get("Tags", [])),
         )
+        await self._counts.make_room(users.server_id)
         with about("User", name):
             await users.create(new)
         _tell_of_policy(name, new.policy)
