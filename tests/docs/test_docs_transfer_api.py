@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,8 @@ def test_the_page_knows_every_error_of_what_is_offered() -> None:
     assert possible - told == {"ConflictException", "InternalServiceError"}
 
 
-def test_the_example_lets_somebody_in(
-    tidegate: LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Run as it stands, with the environment that the page names."""
+def test_the_examples_work(tidegate: LocalGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run as they stand, with the environment that the page names: a user is let in, a server listens."""
     for name, value in {
         "AWS_ENDPOINT_URL": tidegate.endpoint_url,
         "AWS_DEFAULT_REGION": tidegate.region,
@@ -58,10 +57,14 @@ def test_the_example_lets_somebody_in(
         "AWS_CONFIG_FILE": str(tmp_path / "none"),
     }.items():
         monkeypatch.setenv(name, value)
-    (example,) = blocks(text_of(PAGE), "python")
     namespace: dict[str, Any] = {}
-    exec(example, namespace)
+    for example in blocks(text_of(PAGE), "python"):
+        exec(example, namespace)
     key = tidegate.partner("acme").public_key
     server_id = namespace["let_in"]("newcomer", key, tidegate.landing_bucket)
     user = tidegate.client("transfer").describe_user(ServerId=server_id, UserName="newcomer")["User"]
     assert user["SshPublicKeys"][0]["SshPublicKeyBody"] == key.strip()
+    made, host, port = namespace["new_server"]("Ships only.")
+    assert made != server_id
+    with socket.create_connection((host, port), 10) as client:
+        assert client.recv(7) == b"SSH-2.0"
