@@ -13,6 +13,7 @@ from tidegate.adapters.aws.leases import DynamoGatewayLeases
 from tidegate.adapters.aws.provision import Provisioner
 from tidegate.adapters.aws.s3 import S3ObjectStore
 from tidegate.adapters.aws.transfer_log import DynamoTransferLog
+from tidegate.adapters.aws.workflows import DynamoWorkflows
 from tidegate.adapters.clock import SystemClock
 from tidegate.core.behaviour import Behaviour
 from tidegate.core.deliveries import DeliveryTarget
@@ -57,6 +58,7 @@ class Backend:
         self.provisioner = Provisioner(self.clients)
         self.store = S3ObjectStore(self.clients)
         self.directory = DynamoUserDirectory(self.clients, settings.tables.directory)
+        self.workflows = DynamoWorkflows(self.clients, settings.tables.directory)
         self.leases = DynamoGatewayLeases(self.clients, settings.tables.directory)
         self.log = DynamoTransferLog(
             self.clients,

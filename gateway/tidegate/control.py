@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from tidegate.adapters.aws.probes import AwsProbes
@@ -11,7 +11,7 @@ from tidegate.assembly import Gateway
 from tidegate.backend import Backend, Keys
 from tidegate.core.arns import Arns
 from tidegate.core.behaviour import PRESETS, Preset
-from tidegate.core.errors import InvalidSettings
+from tidegate.core.errors import InvalidSettings, NotFound
 from tidegate.core.host_keys import oldest_first
 from tidegate.core.servers import AttachedWorkflow, Server
 from tidegate.core.signatures import CheckCaller
@@ -20,12 +20,20 @@ from tidegate.faces.control.errors import invalid
 from tidegate.faces.control.host_keys import HostKeyOperations
 from tidegate.faces.control.security_policies import security_policy_operations
 from tidegate.faces.control.servers import ServerFacts, ServerOperations
-from tidegate.faces.control.tags import TagOperations
+from tidegate.faces.control.tags import (
+    TagOperations,
+    tagged_host_key,
+    tagged_server,
+    tagged_user,
+    tagged_workflow,
+)
 from tidegate.faces.control.users import UserOperations
+from tidegate.faces.control.workflows import WorkflowOperations
 from tidegate.fleet import Fleet
 from tidegate.services.host_keys import HostKeyRing
-from tidegate.services.servers import ServerMaking, ServerRecord, Servers, UnknownWorkflow
+from tidegate.services.servers import ServerMaking, Servers, UnknownWorkflow
 from tidegate.services.user_counts import UserCounts
+from tidegate.services.workflows import Workflows
 from tidegate.shared import HostKeySources
 
 # Whose behaviour a server has that the API made, and that names none.
@@ -80,10 +88,9 @@ async def transfer_api(fleet: Fleet, check_caller: CheckCaller, rules: ApiRules)
     caller = await AwsProbes(backend.clients).caller()
     arns = Arns(backend.settings.aws.region, caller.split(":")[4])
     ring_of, kms_key_arn = ring_finder(fleet), backend.host_key_kms_arn
-    servers = Servers(
-        backend.directory,
-        ServerMaking(ring_of, kms_key_arn, _check_workflows, rules.port_for, fleet.wake),
-    )
+    workflows = Workflows(backend.workflows)
+    making = ServerMaking(ring_of, kms_key_arn, workflow_check(workflows), rules.port_for, fleet.wake)
+    servers = Servers(backend.directory, making)
 
     def may_delete(server_id: str) -> None:
         if server_id == first_id and not rules.may_delete_first:
@@ -91,12 +98,20 @@ async def transfer_api(fleet: Fleet, check_caller: CheckCaller, rules: ApiRules)
 
     facts_of = FactsOf(fleet, backend)
     counts = UserCounts(backend.directory, backend.clock)
-    record = ServerRecord(backend.directory, first_id)
     operations = {
         **ServerOperations(servers, backend.users, arns, facts_of, may_delete).operations(),
         **UserOperations(servers, backend.users, arns, counts).operations(),
         **HostKeyOperations(servers, ring_of, kms_key_arn, arns).operations(),
-        **TagOperations(record, backend.users(first_id), arns).operations(),
+        **WorkflowOperations(workflows, arns).operations(),
+        **TagOperations(
+            arns,
+            {
+                "Server": tagged_server(servers),
+                "User": tagged_user(servers, backend.users),
+                "HostKey": tagged_host_key(servers, ring_of),
+                "Workflow": tagged_workflow(workflows),
+            },
+        ).operations(),
         **security_policy_operations(),
     }
     return TransferApi(transfer_model(), operations, check_caller)
@@ -142,6 +157,14 @@ class FactsOf:
         )
 
 
-async def _check_workflows(attached: Iterable[AttachedWorkflow]) -> None:
-    for each in attached:
-        raise UnknownWorkflow(each.workflow_id)
+def workflow_check(workflows: Workflows) -> Callable[[Iterable[AttachedWorkflow]], Awaitable[None]]:
+    """Return what raises `UnknownWorkflow` for a workflow that is not there."""
+
+    async def check(attached: Iterable[AttachedWorkflow]) -> None:
+        for each in attached:
+            try:
+                await workflows.check_attachable([each.workflow_id])
+            except NotFound:
+                raise UnknownWorkflow(each.workflow_id) from None
+
+    return check

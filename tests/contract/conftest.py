@@ -25,10 +25,12 @@ from tidegate.adapters.aws.provision import Provisioner
 from tidegate.adapters.aws.s3 import S3ObjectStore
 from tidegate.adapters.aws.tables import directory_table, transfers_table
 from tidegate.adapters.aws.transfer_log import DynamoTransferLog
+from tidegate.adapters.aws.workflows import DynamoWorkflows
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.directory import MemoryUserDirectory
 from tidegate.adapters.memory.objects import MemoryObjectStore
 from tidegate.adapters.memory.transfer_log import MemoryTransferLog
+from tidegate.adapters.memory.workflows import MemoryWorkflows
 from tidegate.core.ids import GatewayId, UploadId, new_log_id
 from tidegate.core.objects import Location, NewObject, PartReceipt, StoredObject
 from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
@@ -36,6 +38,7 @@ from tidegate.local.endpoint import EmbeddedAws
 from tidegate.ports.directory import UserDirectory
 from tidegate.ports.objects import ObjectStore
 from tidegate.ports.transfer_log import TransferLog
+from tidegate.ports.workflows import WorkflowDirectory
 
 
 @pytest.fixture(scope="session")
@@ -191,6 +194,13 @@ async def directory(clients: AwsClients | None) -> UserDirectory:
     if clients is None:
         return MemoryUserDirectory()
     return DynamoUserDirectory(clients, new_table(clients, directory_table))
+
+
+@pytest.fixture
+async def workflows(clients: AwsClients | None) -> WorkflowDirectory:
+    if clients is None:
+        return MemoryWorkflows()
+    return DynamoWorkflows(clients, new_table(clients, directory_table))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from tidegate.faces.control.security_policies import security_policy_operations
 from tidegate.faces.control.servers import ServerOperations
 from tidegate.faces.control.tags import TagOperations
 from tidegate.faces.control.users import UserOperations
+from tidegate.faces.control.workflows import WorkflowOperations
 from tidegate.testing.gateway import LocalGateway
 
 PAGE = "docs/transfer-api.md"
@@ -28,7 +29,8 @@ def offered() -> set[str]:
         *ServerOperations(NOTHING, NOTHING, ARNS, NOTHING).operations(),
         *UserOperations(NOTHING, NOTHING, ARNS, NOTHING).operations(),
         *HostKeyOperations(NOTHING, NOTHING, NOTHING, ARNS).operations(),
-        *TagOperations(NOTHING, NOTHING, ARNS).operations(),
+        *TagOperations(ARNS, {}).operations(),
+        *WorkflowOperations(NOTHING, ARNS).operations(),
         *security_policy_operations(),
     }
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tidegate.adapters.aws.leases import DynamoGatewayLeases
     from tidegate.adapters.aws.s3 import S3ObjectStore
     from tidegate.adapters.aws.transfer_log import DynamoTransferLog
+    from tidegate.adapters.aws.workflows import DynamoWorkflows
     from tidegate.adapters.clock import SystemClock
     from tidegate.adapters.memory.clock import ManualClock
     from tidegate.adapters.memory.directory import MemoryUserDirectory
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tidegate.adapters.memory.leases import MemoryGatewayLeases
     from tidegate.adapters.memory.objects import MemoryObjectStore
     from tidegate.adapters.memory.transfer_log import MemoryTransferLog
+    from tidegate.adapters.memory.workflows import MemoryWorkflows
     from tidegate.ports.account import Resource
     from tidegate.ports.clock import Clock
     from tidegate.ports.directory import UserDirectory
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from tidegate.ports.renames import RenameLog
     from tidegate.ports.suspects import SuspectLog
     from tidegate.ports.transfer_log import DeliveryQueue, LoginAudit, TransferLog
+    from tidegate.ports.workflows import WorkflowDirectory
 
     # An adapter or fake that stops keeping the form of its port fails the type check here.
     clocks: tuple[type[Clock], ...] = (SystemClock, ManualClock)
@@ -44,5 +47,6 @@ if TYPE_CHECKING:
     suspects: tuple[type[SuspectLog], ...] = (DynamoTransferLog, MemoryTransferLog)
     resources: tuple[type[Resource], ...] = (KeyResource, BucketResource, TableResource, RoleResource)
     host_keys: tuple[type[HostKeys], ...] = (DynamoHostKeys, MemoryHostKeys)
+    workflows: tuple[type[WorkflowDirectory], ...] = (DynamoWorkflows, MemoryWorkflows)
     vaults: tuple[type[Vault], ...] = (KmsVault, MemoryVault)
     audits: tuple[type[LoginAudit], ...] = (DynamoTransferLog, MemoryTransferLog)

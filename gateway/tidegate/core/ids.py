@@ -61,6 +61,11 @@ def new_server_id() -> ServerId:
     return ServerId("s-" + secrets.token_hex(9)[:17])
 
 
+def new_workflow_id() -> str:
+    """Return `w-` and 17 hexadecimal digits, as Transfer Family forms them."""
+    return "w-" + secrets.token_hex(9)[:17]
+
+
 def key_id_for(user_name: str, fingerprint: str) -> KeyId:
     """Return the id of this key at this user: the same pair, the same id, so a second import collides."""
     digest = hashlib.sha256(f"{user_name}\n{fingerprint}".encode()).hexdigest()

@@ -18,6 +18,8 @@ S3_MAX_COPY_BYTES = 5 * GIB
 S3_MAX_KEY_BYTES = 1024
 # S3 API Reference, ListObjectsV2.
 S3_MAX_LIST_KEYS = 1000
+# S3 User Guide, "Categorizing your storage using tags".
+S3_TAGS_PER_OBJECT = 10
 # DynamoDB API Reference, TransactWriteItems.
 DYNAMODB_MAX_TRANSACTION_ITEMS = 100
 
@@ -35,6 +37,10 @@ TRANSFER_HOST_KEYS_PER_SERVER = 10
 TRANSFER_USERS_PER_SERVER = 10_000
 # Transfer Family API, Tags: length of the list.
 TRANSFER_TAGS_PER_RESOURCE = 50
+# Transfer Family, General Reference, quotas: workflows for each account and Region.
+TRANSFER_WORKFLOWS_PER_ACCOUNT = 10
+# Transfer Family API, WorkflowSteps: length of the list.
+TRANSFER_STEPS_PER_WORKFLOW = 8
 # Transfer Family API, MaxResults: range.
 TRANSFER_MAX_RESULTS = 1000
 # NIST SP 800-131A: RSA below 2048 bits is disallowed.

@@ -1,4 +1,4 @@
-"""Servers: made, changed, started, stopped and deleted by the Transfer API; and the record of one of them."""
+"""Servers: made, changed, started, stopped and deleted by the Transfer API."""
 
 from __future__ import annotations
 
@@ -121,6 +121,20 @@ class Servers:
         await self._directory.remove_server(server_id)
         self._making.on_change()
 
+    async def tag(self, server_id: str, tags: Iterable[tuple[str, str]]) -> Server:
+        """Add tags, or give them other values. Raises `NotFound`, `InvalidName`."""
+        added = tuple(tags)
+        return await self._directory.change_server(
+            server_id, lambda server: replace(server, tags=tagged(server.tags, added))
+        )
+
+    async def untag(self, server_id: str, keys: Iterable[str]) -> Server:
+        """Take tags away; one that is not there is no error. Raises `NotFound`."""
+        gone = frozenset(keys)
+        return await self._directory.change_server(
+            server_id, lambda server: replace(server, tags=untagged(server.tags, gone))
+        )
+
     async def host_keys_changed(self, server_id: str) -> None:
         """Let every gateway of the server know that a host key came or went. Raises `NotFound`."""
         await self._directory.change_server(
@@ -177,29 +191,3 @@ def no_room(_: Iterable[int]) -> int:
         "this gateway makes no servers: it has no ports to listen on for them",
         hint="name some in control.sftp_ports",
     )
-
-
-class ServerRecord:
-    """One server in the directory."""
-
-    def __init__(self, directory: ServerDirectory, server_id: str) -> None:
-        self._directory = directory
-        self.server_id = server_id
-
-    async def get(self) -> Server:
-        """Return it. Raises `NotFound`."""
-        return await self._directory.server(self.server_id)
-
-    async def tag(self, tags: Iterable[tuple[str, str]]) -> Server:
-        """Add tags, or give them other values. Raises `NotFound`, `InvalidName`."""
-        added = tuple(tags)
-        return await self._directory.change_server(
-            self.server_id, lambda server: replace(server, tags=tagged(server.tags, added))
-        )
-
-    async def untag(self, keys: Iterable[str]) -> Server:
-        """Take tags away; one that is not there is no error. Raises `NotFound`."""
-        gone = frozenset(keys)
-        return await self._directory.change_server(
-            self.server_id, lambda server: replace(server, tags=untagged(server.tags, gone))
-        )

@@ -17,6 +17,7 @@ from tidegate.adapters.aws.service_model import transfer_model
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.directory import MemoryUserDirectory
 from tidegate.adapters.memory.host_keys import MemoryHostKeys, MemoryVault
+from tidegate.adapters.memory.workflows import MemoryWorkflows
 from tidegate.core.arns import Arns
 from tidegate.core.host_keys import PrivateHostKey, new_host_key
 from tidegate.core.servers import AttachedWorkflow, Server
@@ -26,12 +27,20 @@ from tidegate.faces.control.api import TransferApi
 from tidegate.faces.control.host_keys import HostKeyOperations
 from tidegate.faces.control.security_policies import security_policy_operations
 from tidegate.faces.control.servers import ServerFacts, ServerOperations
-from tidegate.faces.control.tags import TagOperations
+from tidegate.faces.control.tags import (
+    TagOperations,
+    tagged_host_key,
+    tagged_server,
+    tagged_user,
+    tagged_workflow,
+)
 from tidegate.faces.control.users import UserOperations
+from tidegate.faces.control.workflows import WorkflowOperations
 from tidegate.services.host_keys import HostKeyRing
-from tidegate.services.servers import ServerMaking, ServerRecord, Servers, UnknownWorkflow
+from tidegate.services.servers import ServerMaking, Servers, UnknownWorkflow
 from tidegate.services.user_counts import UserCounts
 from tidegate.services.users import Users
+from tidegate.services.workflows import Workflows
 
 SERVER = "s-0123456789abcdef0"
 ROLE = "arn:aws:iam::123456789012:role/sftp"
@@ -81,12 +90,21 @@ async def world(state: str = "ONLINE", set_stat: str = "DEFAULT") -> tuple[Ask, 
         return HostKeyRing(kept, vault, clock, server_id)
 
     making = ServerMaking(ring_of, kms_key, no_workflows, lambda _: 0, new_keys=one_key)
-    servers, record = Servers(directory, making), ServerRecord(directory, SERVER)
+    servers, workflows = Servers(directory, making), Workflows(MemoryWorkflows())
     operations = {
         **ServerOperations(servers, users_of, ARNS, Facts(state, set_stat)).operations(),
         **UserOperations(servers, users_of, ARNS, UserCounts(directory, clock)).operations(),
         **HostKeyOperations(servers, ring_of, kms_key, ARNS).operations(),
-        **TagOperations(record, users_of(SERVER), ARNS).operations(),
+        **WorkflowOperations(workflows, ARNS).operations(),
+        **TagOperations(
+            ARNS,
+            {
+                "Server": tagged_server(servers),
+                "User": tagged_user(servers, users_of),
+                "HostKey": tagged_host_key(servers, ring_of),
+                "Workflow": tagged_workflow(workflows),
+            },
+        ).operations(),
         **security_policy_operations(),
     }
     api = TransferApi(MODEL, operations, lambda _: Caller("AKID", "admin"))
@@ -151,8 +169,9 @@ async def test_halves_of_characters(half):
 _ARNS = [ARNS.server(SERVER), ARNS.user(SERVER, "acme"), ARNS.user(SERVER, "bob"), ROLE]
 _PATHS = ["", "/", "/in", "/landing/x", "/landing/${transfer:UserName}", "/${transfer:HomeBucket}", "/a/../b"]
 _WORDS = ["LOGICAL", "PATH", "FILE", "DIRECTORY", "TransferSecurityPolicy-2024-01", "acme", KEY, SERVER]
+_STEPS = ["TAG", "COPY", "${original.file}", ARNS.workflow("w-0123456789abcdef0"), "w-0123456789abcdef0"]
 _BAD = ["aws:x", "\0", "\ud800", "ü" * 99, "key-0123456789abcdef0"]
-_TEXTS = st.sampled_from([*_ARNS, *_PATHS, *_WORDS, *_BAD])
+_TEXTS = st.sampled_from([*_ARNS, *_PATHS, *_WORDS, *_STEPS, *_BAD])
 _ODD = st.one_of(st.none(), st.booleans(), st.integers(-1, 2**64), _TEXTS, st.just([]), st.just({}))
 
 

@@ -10,10 +10,8 @@ import pytest
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.directory import MemoryUserDirectory
 from tidegate.core.errors import AlreadyExists, InvalidKey, InvalidName, NotFound, TooManyKeys
-from tidegate.core.servers import Server
 from tidegate.core.user_updates import HomeUpdate, UserUpdate
 from tidegate.core.users import Home, HomeDirectoryType, Mapping, PosixProfile
-from tidegate.services.servers import ServerRecord
 from tidegate.services.users import NewUser, Users, WantedUser
 
 SERVER = "s-0123456789abcdef0"
@@ -122,20 +120,6 @@ async def test_bringing_to_a_file_leaves_what_the_file_cannot_say(users):
     elsewhere = Home.chroot("/landing/elsewhere")
     await users.bring_to([WantedUser("acme", elsewhere, (KEY,))], exact=True)
     assert await users.get("acme") == replace(made, home=elsewhere)
-
-
-async def test_the_server_and_its_tags(directory):
-    """One that is registered can be tagged; another is NotFound."""
-    record = ServerRecord(directory, SERVER)
-    for attempt in (record.get(), record.tag([]), record.untag([])):
-        with pytest.raises(NotFound):
-            await attempt
-    await directory.register_server(SERVER)
-    assert await record.get() == Server.configured(SERVER)
-    assert (await record.tag([("a", "1"), ("b", "2")])).tags == (("a", "1"), ("b", "2"))
-    assert (await record.untag(["a"])).tags == (("b", "2"),)
-    with pytest.raises(InvalidName):
-        await record.tag([("a", "1"), ("a", "2")])
 
 
 def lines(count: int) -> list[str]:

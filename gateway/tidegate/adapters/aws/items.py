@@ -43,6 +43,8 @@ def _unwrapped(value: Any) -> Any:
         return int(value)
     if isinstance(value, list):
         return [_unwrapped(member) for member in value]
+    if isinstance(value, dict):
+        return {name: _unwrapped(member) for name, member in value.items()}
     return value
 
 

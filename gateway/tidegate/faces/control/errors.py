@@ -19,6 +19,8 @@ from tidegate.core.errors import (
 
 # What a client is asked to wait: a second, as a text.
 _RETRY_AFTER = "1"
+# Kinds that a text does not call by their own name.
+_SAID = {"SshPublicKey": "SSH public key", "HostKey": "host key"}
 
 
 class ApiError(Exception):
@@ -49,7 +51,7 @@ def invalid(text: str) -> ApiError:
 
 def unknown(kind: str, resource: str) -> ApiError:
     """There is no such resource; `kind` is Transfer Family's word for it, such as `User`."""
-    said = "SSH public key" if kind == "SshPublicKey" else kind.lower()
+    said = _SAID.get(kind, kind.lower())
     return ApiError("ResourceNotFoundException", f"Unknown {said}", _named(kind, resource))
 
 
@@ -70,7 +72,7 @@ def about(kind: str, resource: str) -> Iterator[None]:
     except NotFound as error:
         raise unknown(kind, resource) from error
     except AlreadyExists as error:
-        said = "SSH public key" if kind == "SshPublicKey" else kind
+        said = _SAID.get(kind, kind)
         raise exists(f"{said} already exists", kind, resource) from error
 
 
