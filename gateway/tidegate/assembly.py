@@ -86,6 +86,7 @@ class Gateway:
         self.shared = shared or Shared(Memory(settings), delivery_worker(backend, self.gateway_id, targets))
         self.worker = self.shared.worker
         self.logins = Logins(backend.directory, backend.log, backend.clock, server_id)
+        self.identities = backend.identities(self.logins)
         self.refusals = Refusals(self.logins, backend.clock)
         self.lease = Lease(
             backend.leases, backend.clock, server_id, self.gateway_id, settings.sweep.lease_seconds
@@ -271,6 +272,7 @@ class Gateway:
                 self.backend.store,
                 self._guard(),
                 Hashes(self.backend.store, self.backend.log),
+                self.identities,
             ),
             ListenerSettings(
                 host=wanted.host,

@@ -15,6 +15,7 @@ from tidegate.adapters.aws.s3 import S3ObjectStore
 from tidegate.adapters.aws.transfer_log import DynamoTransferLog
 from tidegate.adapters.aws.workflows import DynamoWorkflows
 from tidegate.adapters.clock import SystemClock
+from tidegate.adapters.identity_providers import ProviderCalls
 from tidegate.core.behaviour import Behaviour
 from tidegate.core.deliveries import DeliveryTarget
 from tidegate.core.errors import InvalidSettings
@@ -25,7 +26,9 @@ from tidegate.services.decisions import Decisions
 from tidegate.services.deliveries import DeliverySettings, DeliveryWorker
 from tidegate.services.held import Held
 from tidegate.services.host_keys import HostKeyRing
+from tidegate.services.identity_providers import Identities
 from tidegate.services.kept_uploads import KeptUploads
+from tidegate.services.logins import Logins
 from tidegate.services.suspects import Suspects
 from tidegate.services.users import Users
 from tidegate.settings.model import Settings
@@ -88,6 +91,12 @@ class Backend:
                 hint="name one in sftp.host_key_kms_key",
             )
         return await self.provisioner.key_arn(name)
+
+    def identities(self, logins: Logins) -> Identities:
+        """Return who finds users, in the directory or by asking providers."""
+        seconds = self.settings.sftp.identity_provider_timeout_seconds
+        stand_ins = [each.stand_in() for each in self.settings.identity_providers]
+        return Identities(logins, self.clock, ProviderCalls(self.clients, stand_ins, seconds).of, seconds)
 
     def close(self) -> None:
         self.clients.close()

@@ -18,6 +18,7 @@ from tidegate.core.signatures import CheckCaller
 from tidegate.faces.control.api import TransferApi
 from tidegate.faces.control.errors import invalid
 from tidegate.faces.control.host_keys import HostKeyOperations
+from tidegate.faces.control.identity_providers import IdentityProviderOperations
 from tidegate.faces.control.security_policies import security_policy_operations
 from tidegate.faces.control.servers import ServerFacts, ServerOperations
 from tidegate.faces.control.tags import (
@@ -101,6 +102,7 @@ async def transfer_api(fleet: Fleet, check_caller: CheckCaller, rules: ApiRules)
     operations = {
         **ServerOperations(servers, backend.users, arns, facts_of, may_delete).operations(),
         **UserOperations(servers, backend.users, arns, counts).operations(),
+        **IdentityProviderOperations(backend.directory.server, fleet.first.identities).operations(),
         **HostKeyOperations(servers, ring_of, kms_key_arn, arns).operations(),
         **WorkflowOperations(workflows, arns).operations(),
         **TagOperations(

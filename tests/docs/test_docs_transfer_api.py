@@ -12,6 +12,7 @@ from docs_pages import blocks, first_column, sections, text_of
 from tidegate.adapters.aws.service_model import transfer_model
 from tidegate.core.arns import Arns
 from tidegate.faces.control.host_keys import HostKeyOperations
+from tidegate.faces.control.identity_providers import IdentityProviderOperations
 from tidegate.faces.control.security_policies import security_policy_operations
 from tidegate.faces.control.servers import ServerOperations
 from tidegate.faces.control.tags import TagOperations
@@ -30,6 +31,7 @@ def offered() -> set[str]:
         *UserOperations(NOTHING, NOTHING, ARNS, NOTHING).operations(),
         *HostKeyOperations(NOTHING, NOTHING, NOTHING, ARNS).operations(),
         *TagOperations(ARNS, {}).operations(),
+        *IdentityProviderOperations(NOTHING, NOTHING).operations(),
         *WorkflowOperations(NOTHING, ARNS).operations(),
         *security_policy_operations(),
     }

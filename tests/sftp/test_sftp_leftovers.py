@@ -35,6 +35,7 @@ from tidegate.services.buffers import BufferBudget
 from tidegate.services.downloads import Downloads
 from tidegate.services.hashes import Hashes
 from tidegate.services.held import Held
+from tidegate.services.identity_providers import Identities
 from tidegate.services.intake import Backends, Landing, Uploads
 from tidegate.services.logins import Logins
 from tidegate.services.quotas import PlaceLimits, Places, Rates
@@ -85,6 +86,7 @@ class House:
             store,
             self.guard,
             Hashes(store, log),
+            Identities(logins, clock),
         )
         self.listener = SftpListener(context, ListenerSettings("127.0.0.1", 0, [folder / "host"]))
 

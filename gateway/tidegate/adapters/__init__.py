@@ -9,13 +9,17 @@ if TYPE_CHECKING:
     from tidegate.adapters.aws.account.keys import KeyResource
     from tidegate.adapters.aws.account.roles import RoleResource
     from tidegate.adapters.aws.account.tables import TableResource
+    from tidegate.adapters.aws.api_gateway import ApiGateway
     from tidegate.adapters.aws.directory import DynamoUserDirectory
     from tidegate.adapters.aws.host_keys import DynamoHostKeys, KmsVault
+    from tidegate.adapters.aws.lambda_function import LambdaFunction
     from tidegate.adapters.aws.leases import DynamoGatewayLeases
     from tidegate.adapters.aws.s3 import S3ObjectStore
     from tidegate.adapters.aws.transfer_log import DynamoTransferLog
     from tidegate.adapters.aws.workflows import DynamoWorkflows
+    from tidegate.adapters.callable_provider import CallableProvider
     from tidegate.adapters.clock import SystemClock
+    from tidegate.adapters.command_provider import CommandProvider
     from tidegate.adapters.memory.clock import ManualClock
     from tidegate.adapters.memory.directory import MemoryUserDirectory
     from tidegate.adapters.memory.host_keys import MemoryHostKeys, MemoryVault
@@ -23,10 +27,12 @@ if TYPE_CHECKING:
     from tidegate.adapters.memory.objects import MemoryObjectStore
     from tidegate.adapters.memory.transfer_log import MemoryTransferLog
     from tidegate.adapters.memory.workflows import MemoryWorkflows
+    from tidegate.adapters.url_provider import UrlProvider
     from tidegate.ports.account import Resource
     from tidegate.ports.clock import Clock
     from tidegate.ports.directory import UserDirectory
     from tidegate.ports.host_keys import HostKeys, Vault
+    from tidegate.ports.identity_providers import IdentityProviderCall
     from tidegate.ports.kept_uploads import KeptUploadLog
     from tidegate.ports.leases import GatewayLeases
     from tidegate.ports.objects import ObjectStore
@@ -49,4 +55,11 @@ if TYPE_CHECKING:
     host_keys: tuple[type[HostKeys], ...] = (DynamoHostKeys, MemoryHostKeys)
     workflows: tuple[type[WorkflowDirectory], ...] = (DynamoWorkflows, MemoryWorkflows)
     vaults: tuple[type[Vault], ...] = (KmsVault, MemoryVault)
+    providers: tuple[type[IdentityProviderCall], ...] = (
+        LambdaFunction,
+        ApiGateway,
+        CommandProvider,
+        CallableProvider,
+        UrlProvider,
+    )
     audits: tuple[type[LoginAudit], ...] = (DynamoTransferLog, MemoryTransferLog)

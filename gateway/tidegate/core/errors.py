@@ -177,6 +177,12 @@ class StoreUnavailable(GatewayError):
     text = "Storage is unavailable, try again later"
 
 
+class ProviderFailed(GatewayError):
+    """An identity provider could not be asked, or failed. Nobody is let in by it."""
+
+    text = "Login is unavailable, try again later"
+
+
 class Throttled(StoreUnavailable):
     """S3, KMS or DynamoDB refused because too much is asked of it: what was asked has no effect."""
 

@@ -35,6 +35,10 @@ TRANSFER_SERVERS = 50
 TRANSFER_HOST_KEYS_PER_SERVER = 10
 # Transfer Family, General Reference, quotas: service-managed users of a server.
 TRANSFER_USERS_PER_SERVER = 10_000
+# The same: logical directory JSON of custom identity providers.
+TRANSFER_PROVIDED_MAPPINGS_MAX_BYTES = 2_100_000
+# Transfer Family API, UserPassword: length.
+TRANSFER_PASSWORD_MAX_CHARS = 1024
 # Transfer Family API, Tags: length of the list.
 TRANSFER_TAGS_PER_RESOURCE = 50
 # Transfer Family, General Reference, quotas: workflows for each account and Region.

@@ -216,6 +216,19 @@ EventTarget: TypeAlias = Annotated[
     Field(pattern=r"^(eventbridge|arn:aws[\w-]*:(sqs|lambda):[\w:-]+)$"),
     Words(form="eventbridge, or the ARN of a queue or a function"),
 ]
+ProviderName: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^(arn:[a-z-]+:lambda:\S{1,160}|https?://\S{1,247})$"),
+    Words(form="the ARN of a Lambda function, or the URL of an API"),
+]
+ProviderUrl: TypeAlias = Annotated[
+    str, Field(pattern=r"^https?://[!-~]{1,2000}$"), Words(form="http://HOST/PATH or https://HOST/PATH")
+]
+CallableName: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"),
+    Words(form="module:function"),
+]
 ServiceName: TypeAlias = Annotated[
     str,
     Field(pattern=r"^[a-z0-9-]+\.amazonaws\.com(\.cn)?$"),

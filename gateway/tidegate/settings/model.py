@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from tidegate.core.behaviour import Preset
 from tidegate.core.users import Home
 from tidegate.settings.control import ControlSettings
+from tidegate.settings.identity_providers import IdentityProviderSettings
 from tidegate.settings.kinds import OWN_WORDS, BaseFile, Count, NamePrefix, ServerId, refused
 from tidegate.settings.limits import LimitSettings
 from tidegate.settings.migrations import FORMAT_VERSION, refused_version
@@ -98,6 +99,9 @@ class Settings(Section):
         default_factory=SetupSettings, description="What `tidegate setup` adds to an account."
     )
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="The log.")
+    identity_providers: tuple[IdentityProviderSettings, ...] = Field(
+        default=(), description="What is asked in place of identity providers that servers name."
+    )
     partners: tuple[PartnerSettings, ...] = Field(default=(), description="Partners of this server.")
 
     def home_of(self, partner: PartnerSettings) -> Home:

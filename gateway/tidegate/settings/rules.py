@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from tidegate.core.homes import USER_NAME_VARIABLE
 from tidegate.core.limits import DYNAMODB_MAX_TRANSACTION_ITEMS
+from tidegate.settings.identity_providers import providers_are_whole
 from tidegate.settings.partners import homes_can_be_used
 from tidegate.settings.problems import Place, Problem, dotted
 
@@ -181,4 +182,5 @@ RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _routes_can_match,
     _routes_name_known_targets,
     _acceptances_make_sense,
+    providers_are_whole,
 )

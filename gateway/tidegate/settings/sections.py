@@ -101,6 +101,9 @@ class SftpSettings(Section):
     login_timeout_seconds: Seconds = Field(
         default=120, gt=0, le=HOUR_SECONDS, description="How long a client may take to log in."
     )
+    identity_provider_timeout_seconds: Seconds = Field(
+        default=15, gt=0, le=120, description="How long an identity provider may take to answer."
+    )
     security_policy: SecurityPolicyName | None = Field(
         default=None, description="Which SSH algorithms are offered; null leaves that to the preset."
     )

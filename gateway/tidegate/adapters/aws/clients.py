@@ -70,6 +70,8 @@ class AwsClients:
         self._session = session or _session(endpoint)
         self._s3_pool = ThreadPoolExecutor(endpoint.s3_concurrency, thread_name_prefix="s3")
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="aws")
+        # Somebody else's code answers, as slowly as it likes.
+        self._login_pool = ThreadPoolExecutor(16, thread_name_prefix="login")
 
     @cached_property
     def s3(self) -> S3Client:
@@ -117,9 +119,21 @@ class AwsClients:
         """Run any other blocking call; its errors come out as ours."""
         return await self._run(self._pool, partial(call, *args, **kwargs))
 
+    async def run_login(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking call of an identity provider, which holds nothing else up."""
+        return await self._run(self._login_pool, partial(call, *args, **kwargs))
+
+    def lambda_client(self, read_timeout: float) -> Any:
+        """Return a new client of Lambda that asks once. Blocks for a moment."""
+        return self._client("lambda", self._config(read_timeout, pool=16, attempts=1))
+
+    def credentials(self) -> Any:
+        """Return botocore's credentials of this process; None if it has none. May block."""
+        return self._session.get_credentials()
+
     def close(self) -> None:
         """Let go of threads and connections; calls under way are not waited for."""
-        for pool in (self._s3_pool, self._pool):
+        for pool in (self._s3_pool, self._pool, self._login_pool):
             pool.shutdown(wait=False, cancel_futures=True)
         for name in ("s3", "s3_patient", "s3_once", "dynamodb", "kms", "sts", "iam"):
             if name in self.__dict__:

@@ -86,7 +86,6 @@ class ServerOperations:
             "StartServer": self._start,
             "StopServer": self._stop,
             "DeleteServer": self._delete,
-            "TestIdentityProvider": self._test_identity_provider,
         }
 
     async def _create(self, request: Members) -> Members:
@@ -140,11 +139,6 @@ class ServerOperations:
         self._may_delete(server_id)
         with about("Server", server_id):
             await self._servers.delete(server_id)
-
-    async def _test_identity_provider(self, request: Members) -> Members:
-        # The provider is SERVICE_MANAGED, as it is at AWS whose answer this is.
-        server = await known_server(self._servers, request)
-        raise invalid(f"{server.server_id} not configured for external auth")
 
     async def _common(self, server: Server) -> Members:
         return {

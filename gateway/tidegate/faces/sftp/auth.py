@@ -1,9 +1,9 @@
 """
 One SSH connection: who are you, and what may this connection carry.
 
-Only public keys, only the sftp subsystem. Refusals are recorded when the connection ends without a
-login: a client with several keys offers them one by one, and the ones before the right one are
-no refusals.
+Keys, and passwords where the server's identity provider checks some; only the sftp subsystem. Refusals are
+recorded when the connection ends without a login: a client with several keys offers them one by one, and
+the ones before the right one are no refusals.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import asyncssh
 import structlog
 
 from tidegate.core.errors import GatewayError
+from tidegate.core.identity_providers import LoginRefused
 from tidegate.core.ids import new_session_id
 from tidegate.core.paths import HomeTree
 from tidegate.core.sessions import Session
@@ -21,13 +22,14 @@ from tidegate.core.users import SshPublicKey, User
 from tidegate.faces.sftp.algorithms import Offer, limit_signatures
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.limits import LOGIN_TOO_SLOW, TOO_MANY_OF_PARTNER, Visit
+from tidegate.faces.sftp.proofs import Proofs, end_when
 from tidegate.faces.sftp.session import SftpSession
 from tidegate.services.refusals import Refusal
 
 _log = structlog.get_logger("tidegate.sftp")
 
 # OpenSSH's MaxAuthTries.
-_MAX_KEYS_OFFERED = 6
+_MAX_TRIES = 6
 _NOT_SIGNED = "the key is this partner's, but no signature by it that sftp.security_policy allows followed"
 
 
@@ -40,6 +42,7 @@ class Connection(asyncssh.SSHServer):
         self._offer = offer
         self._claimed: str | None = None
         self._refused: dict[str, str] = {}  # fingerprint: why not
+        self._passwords_refused: list[str] = []  # why not
         self._candidate: tuple[User, SshPublicKey] | None = None
         self._who: tuple[User, SshPublicKey] | None = None
         self._visit: Visit | None = None
@@ -56,6 +59,8 @@ class Connection(asyncssh.SSHServer):
         peer = conn.get_extra_info("peername")
         self.client_ip = str(peer[0]) if peer else "unknown"
         self._context.guard.places.enter(self.client_ip)
+        self._proofs = Proofs(self._context.identities, self._context.server, self.client_ip)
+        end_when(conn, self._proofs.is_all)
         # asyncssh does nothing when the socket's buffer is full, and grows it without bound
         # (asyncssh 2.24.1; pinned by tests/sftp/test_backpressure.py). Requests wait for this event.
         conn.pause_writing = self.may_write.clear  # type: ignore[method-assign]
@@ -72,7 +77,7 @@ class Connection(asyncssh.SSHServer):
             self._tell_why_not(exc)
 
     def _tell_why_not(self, exc: Exception | None) -> None:
-        if self._refused:
+        if self._refused or self._passwords_refused:
             self._record_refusals()  # whatever ended it, this is why it did not log in
         elif _took_too_long(exc):
             self._context.guard.refusals.note(
@@ -101,28 +106,51 @@ class Connection(asyncssh.SSHServer):
         return self._who if self._visit else None
 
     def begin_auth(self, username: str) -> bool:
-        self._claimed = username
+        self._claimed, self._candidate = username, None
+        self._proofs.claim(username)
         if banner := self._context.server.pre_login_banner:
             self.conn.send_auth_banner(banner)
         return True
 
     def public_key_auth_supported(self) -> bool:
-        return True
+        return self._proofs.takes_keys
+
+    def password_auth_supported(self) -> bool:
+        return self._proofs.takes_passwords
+
+    def kbdint_auth_supported(self) -> bool:
+        # asyncssh's own asks for the password that way, too; Transfer Family does not offer it.
+        return False
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         fingerprint = key.get_fingerprint()
-        if len(self._refused) >= _MAX_KEYS_OFFERED:
-            self.conn.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "Too many keys")
+        if self._has_tried_enough("Too many keys"):
             return False
+        self._candidate = None
         try:
-            self._candidate = await self._context.logins.key(username, fingerprint)
-            reason = "" if self._candidate else await self._reason(username)
+            self._candidate = await self._proofs.by_key(username, fingerprint)
+        except LoginRefused as refused:
+            self._refused[fingerprint] = refused.reason
         except GatewayError as error:
-            reason = f"the directory could not be read: {error}"
-        if reason:
-            self._refused[fingerprint] = reason
+            self._refused[fingerprint] = f"the directory could not be read: {error}"
         limit_signatures(key, self._offer)
-        return not reason
+        return self._candidate is not None
+
+    async def validate_password(self, username: str, password: str) -> bool:
+        if self._has_tried_enough("Too many authentication failures"):
+            return False
+        self._candidate = None
+        try:
+            self._candidate = await self._proofs.by_password(username, password)
+        except LoginRefused as refused:
+            self._passwords_refused.append(f"password: {refused.reason}")
+        return self._candidate is not None
+
+    def _has_tried_enough(self, said: str) -> bool:
+        if len(self._refused) + len(self._passwords_refused) < _MAX_TRIES:
+            return False
+        self.conn.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, said)
+        return True
 
     def auth_completed(self) -> None:
         self._who = self._candidate
@@ -167,15 +195,12 @@ class Connection(asyncssh.SSHServer):
             _log.warning("connection ended", user=user, client_ip=self.client_ip, reason=reason)
             self.conn.disconnect(asyncssh.DISC_BY_APPLICATION, text)
 
-    async def _reason(self, username: str) -> str:
-        known = await self._context.logins.user(username)
-        return "the key is not one of this partner's" if known else "no partner of this name"
-
     def _record_refusals(self) -> None:
-        refused = self._refused or {"": "no key was offered"}
-        if self._candidate:
-            refused = {**self._refused, self._candidate[1].fingerprint: _NOT_SIGNED}
-        for fingerprint, reason in refused.items():
+        proven = self._proofs.key.fingerprint
+        refused = [*self._refused.items(), *((proven, reason) for reason in self._passwords_refused)]
+        if self._candidate and not proven:
+            refused.append((self._candidate[1].fingerprint, _NOT_SIGNED))
+        for fingerprint, reason in refused or [(proven, self._proofs.lacks)]:
             self._context.logins.refuse(
                 self._claimed or "", self.client_ip, self.client_version, fingerprint, reason
             )

@@ -17,6 +17,7 @@ from tidegate.ports.objects import ObjectStore
 from tidegate.services.browsing import Browsing
 from tidegate.services.downloads import Downloads
 from tidegate.services.hashes import Hashes
+from tidegate.services.identity_providers import Identities
 from tidegate.services.intake import Uploads
 from tidegate.services.logins import Logins
 
@@ -48,6 +49,7 @@ class Answering:
 class FaceContext:
     """Services and behaviour of one server."""
 
+    # What the directory says of it; replaced when that changes, for connections that come after.
     server: Server
     behaviour: Behaviour
     logins: Logins
@@ -58,6 +60,7 @@ class FaceContext:
     store: ObjectStore
     guard: Guard
     hashes: Hashes
+    identities: Identities
     # Endings go on after their connection is gone, so they belong to the server and not to it.
     endings: set[asyncio.Task[None]] = field(default_factory=set)
     answering: Answering = field(default_factory=Answering)
