@@ -11,6 +11,7 @@ from tidegate.adapters.aws import directory_items, items
 from tidegate.adapters.aws.host_keys import host_key_item
 from tidegate.adapters.aws.renames import rename_item
 from tidegate.adapters.aws.server_items import server_item
+from tidegate.adapters.aws.workflows import workflow_item
 from tidegate.core import objects
 from tidegate.core.deliveries import Delivery, DeliveryStatus
 from tidegate.core.host_keys import HostKey
@@ -21,6 +22,7 @@ from tidegate.core.servers import AttachedWorkflow, Server
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import Direction, TransferRecord, TransferStatus
 from tidegate.core.users import Home, HomeDirectoryType, Mapping, RefusedLogin, SshPublicKey, User
+from tidegate.core.workflows import Workflow
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 WORKFLOW = AttachedWorkflow("w-0123456789abcdef0", "arn:aws:iam::123456789012:role/x")
@@ -101,6 +103,7 @@ WRITTEN = {
     "Item `login`": login_attributes,
     "Item `host-key#HOSTKEYID`": lambda: set(host_key_item(USER.server_id, HOST_KEY, b"x")),
     "Items of `servers`": lambda: set(server_item(FULL_SERVER)) | {"Revocations"},
+    "Partition `workflows`": lambda: set(workflow_item(Workflow("w-0123456789abcdef0"))),
     "Item `user#NAME`": lambda: set(directory_items.user_item(USER, "g", STORED_HOME, NOW)),
     # Addition is put on by the adapter, when a key is added to a user that is there.
     "Item `user#NAME#key#GENERATION#KEYID`": lambda: {

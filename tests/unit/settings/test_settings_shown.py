@@ -26,6 +26,7 @@ sftp: {host_key_files: [host]}
 deliveries: {targets: [{name: private}]}
 control:
   credentials: [{access_key_id: ops, secret_access_key: "${SECRET}"}]
+identity_providers: [{function: "arn:aws:lambda:us-east-1:123456789012:function:idp", callable: "idp:ask"}]
 partners:
   - name: acme
     home: /our-homes/${transfer:UserName}
@@ -66,7 +67,9 @@ def again(text: str) -> Settings:
 def test_what_the_layers_say_is_no_more_than_that(loaded: tuple[Settings, Layered]) -> None:
     """Without `extends`, in the order of the settings, and with nothing filled in."""
     values = said(loaded[1])
-    assert list(values) == ["name_prefix", "aws", "sftp", "deliveries", "routes", "control", "partners"]
+    assert list(values) == [
+        *("name_prefix", "aws", "sftp", "deliveries", "routes", "control", "identity_providers", "partners")
+    ]
     assert values["deliveries"] == {"targets": [{"name": "private"}]}
 
 

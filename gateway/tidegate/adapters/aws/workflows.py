@@ -31,7 +31,7 @@ class DynamoWorkflows:
         self._table = DirectoryTable(clients, table_name)
 
     async def add_workflow(self, workflow: Workflow) -> None:
-        row = _row(workflow)
+        row = workflow_item(workflow)
         try:
             # Of the same generation is our own write, sent again after a lost answer.
             await self._table.put(
@@ -78,7 +78,8 @@ class DynamoWorkflows:
         return row
 
 
-def _row(workflow: Workflow) -> Item:
+def workflow_item(workflow: Workflow) -> Item:
+    """Return the row of a new workflow."""
     generation = new_generation()
     return {
         "Server": _PARTITION,

@@ -29,7 +29,7 @@ Operation: TypeAlias = Callable[[Members], Awaitable[Members | None]]
 
 _log = structlog.get_logger("tidegate.api")
 
-_LOOKING = ("Describe", "List", "TestIdentityProvider")
+_LOOKING = ("Describe", "List", "Test")
 # Members that say what a call was about; none of them is a secret.
 _NAMES = ("ServerId", "UserName", "SshPublicKeyId", "HostKeyId", "WorkflowId", "Arn")
 _DENIED = "You do not have sufficient access to perform this action."

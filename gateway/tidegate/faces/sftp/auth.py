@@ -22,7 +22,7 @@ from tidegate.core.users import SshPublicKey, User
 from tidegate.faces.sftp.algorithms import Offer, limit_signatures
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.limits import LOGIN_TOO_SLOW, TOO_MANY_OF_PARTNER, Visit
-from tidegate.faces.sftp.proofs import Proofs, end_when
+from tidegate.faces.sftp.proofs import Proofs, end_when, let_try_again
 from tidegate.faces.sftp.session import SftpSession
 from tidegate.services.refusals import Refusal
 
@@ -60,6 +60,7 @@ class Connection(asyncssh.SSHServer):
         self.client_ip = str(peer[0]) if peer else "unknown"
         self._context.guard.places.enter(self.client_ip)
         self._proofs = Proofs(self._context.identities, self._context.server, self.client_ip)
+        let_try_again(conn)
         end_when(conn, self._proofs.is_all)
         # asyncssh does nothing when the socket's buffer is full, and grows it without bound
         # (asyncssh 2.24.1; pinned by tests/sftp/test_backpressure.py). Requests wait for this event.

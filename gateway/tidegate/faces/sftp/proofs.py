@@ -27,6 +27,9 @@ NO_KEY = SshPublicKey(KeyId(""), "", "", "", datetime(1970, 1, 1, tzinfo=UTC))
 # A provider is asked once for all keys of a name, and once for each password: nobody needs more.
 _MOST_QUESTIONS = 8
 
+# RFC 4252, section 1.
+_LOGIN_SERVICE = b"ssh-userauth"
+
 _KEY_METHODS = ("PUBLIC_KEY", "PUBLIC_KEY_OR_PASSWORD", "PUBLIC_KEY_AND_PASSWORD")
 _PASSWORD_METHODS = ("PASSWORD", "PUBLIC_KEY_OR_PASSWORD", "PUBLIC_KEY_AND_PASSWORD")
 
@@ -157,3 +160,19 @@ def end_when(conn: asyncssh.SSHServerConnection, is_all: Callable[[], bool]) -> 
             conn.send_userauth_failure(True)
 
     conn.send_userauth_success = proven  # type: ignore[method-assign]
+
+
+def let_try_again(conn: asyncssh.SSHServerConnection) -> None:
+    """
+    Have a client that was refused ask for the service of logins once more.
+
+    paramiko does before each key and password. OpenSSH's server lets it, and asyncssh ends the connection
+    at the second time (asyncssh 2.24.1; pinned by tests/sftp/test_identity_providers.py).
+    """
+    fail = conn.send_userauth_failure
+
+    def failed(partial_success: bool) -> None:
+        fail(partial_success)
+        conn._next_service = _LOGIN_SERVICE  # noqa: SLF001
+
+    conn.send_userauth_failure = failed  # type: ignore[method-assign]
