@@ -32,7 +32,8 @@ class CallableProvider:
             function = await loop.run_in_executor(self._pool, lambda: self._function)
             if inspect.iscoroutinefunction(function):
                 return await function(question.event())
-            return await loop.run_in_executor(self._pool, function, question.event())
+            answer: object = await loop.run_in_executor(self._pool, function, question.event())
+            return await answer if inspect.isawaitable(answer) else answer
         except ProviderFailed:
             raise
         except Exception as error:  # noqa: BLE001 - somebody else's code, which may raise anything

@@ -10,9 +10,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -23,7 +25,7 @@ from tidegate.adapters.callable_provider import CallableProvider
 from tidegate.adapters.command_provider import CommandProvider
 from tidegate.adapters.identity_providers import ProviderCalls
 from tidegate.adapters.url_provider import UrlProvider
-from tidegate.core.errors import ProviderFailed
+from tidegate.core.errors import GatewayError, ProviderFailed
 from tidegate.core.identity_providers import Question, StandIn
 from tidegate.core.servers import IdentityProvider
 
@@ -104,6 +106,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "class Kept:\n"
         "    @staticmethod\n"
         "    def inner(event): return 7\n"
+        "async def late(event): return 8\n"
+        "def both(event): return late(event)\n"
         "def broken(event): raise ValueError(event['password'])\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -118,13 +122,14 @@ async def test_functions(module: str):
     assert answer["thread"] != threading.main_thread().name
     assert await CallableProvider(f"{module}:slow").ask(QUESTION) == EVENT
     assert await CallableProvider(f"{module}:Kept.inner").ask(QUESTION) == 7
+    assert await CallableProvider(f"{module}:both").ask(QUESTION) == 8
 
 
 async def test_functions_that_fail(module: str):
     """Told by kind and place, not by words, which may be the password's."""
     said = await failure_of(CallableProvider(f"{module}:broken"))
     assert "raised ValueError in " in said
-    assert "idp_of_a_test.py, line 7" in said
+    assert "idp_of_a_test.py, line 9" in said
     for name in (f"{module}:nothing", "no_such_module:x"):
         assert f"there is no {name}" in await failure_of(CallableProvider(name))
 
@@ -235,6 +240,65 @@ async def test_functions_of_lambda_that_fail():
     assert f"{FUNCTION} failed: Unhandled" in await failure_of(provider)
     _, provider = function(Payload=io.BytesIO(b""))
     assert "answered no JSON" in await failure_of(provider)
+
+
+async def test_lambda_as_botocore_calls_it():
+    """One request with the event; faults of functions and refusals of AWS are failures, and not repeated."""
+    answers: list[tuple[int, bytes, dict[str, str]]] = [
+        (200, b'{"Role": "x"}', {}),
+        (200, b'{"errorMessage": "boom"}', {"X-Amz-Function-Error": "Unhandled"}),
+        (429, b'{"Type": "User"}', {"x-amzn-ErrorType": "TooManyRequestsException"}),
+        (403, b'{"Message": "no"}', {"x-amzn-ErrorType": "AccessDeniedException"}),
+    ]
+    seen: list[tuple[str, bytes]] = []
+
+    def answer(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        status, said, headers = answers[len(seen)]
+        seen.append((unquote(handler.path), body))
+        say(handler, said, status, **headers)
+
+    with answering(answer) as url:
+        clients = AwsClients(AwsEndpoint("us-east-1", url.removesuffix("/idp"), "AKID", "secret"))
+        provider = LambdaFunction(clients, FUNCTION, 5)
+        try:
+            assert await provider.ask(QUESTION) == {"Role": "x"}
+            assert "failed: Unhandled" in await failure_of(provider)
+            for _ in range(2):
+                with pytest.raises(GatewayError):
+                    await provider.ask(QUESTION)
+        finally:
+            clients.close()
+            provider._client.close()
+    assert seen == [(f"/2015-03-31/functions/{FUNCTION}/invocations", json.dumps(EVENT).encode())] * 4
+
+
+async def test_the_role_that_may_ask_an_api():
+    """Assumed once, and again shortly before its credentials expire."""
+    assumed: list[dict[str, str]] = []
+    lasts = [timedelta(minutes=4), timedelta(hours=1)]
+
+    class Sts:
+        def assume_role(self, **request: str) -> dict[str, Any]:
+            expires = datetime.now(UTC) + lasts[len(assumed)]
+            assumed.append(request)
+            number = len(assumed)
+            keys = {"AccessKeyId": f"AK{number}", "SecretAccessKey": "s", "SessionToken": f"token-{number}"}
+            return {"Credentials": {**keys, "Expiration": expires}}
+
+    clients: Any = Clients()
+    clients.sts, clients.endpoint = Sts(), AwsEndpoint("eu-west-1")
+    tokens: list[str | None] = []
+
+    def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+        tokens.append(handler.headers["X-Amz-Security-Token"])
+        say(handler, b"{}")
+
+    with answering(answer) as url:
+        provider = ApiGateway(clients, url, "arn:aws:iam::1:role/ask", 5)
+        for _ in range(3):
+            await provider.ask(QUESTION)
+    assert tokens == ["token-1", "token-2", "token-2"]
+    assert {request["RoleArn"] for request in assumed} == {"arn:aws:iam::1:role/ask"}
 
 
 @pytest.fixture

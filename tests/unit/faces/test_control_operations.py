@@ -17,6 +17,7 @@ from tidegate.adapters.aws.service_model import transfer_model
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.directory import MemoryUserDirectory
 from tidegate.adapters.memory.host_keys import MemoryHostKeys, MemoryVault
+from tidegate.adapters.memory.transfer_log import MemoryTransferLog
 from tidegate.adapters.memory.workflows import MemoryWorkflows
 from tidegate.core.arns import Arns
 from tidegate.core.host_keys import PrivateHostKey, new_host_key
@@ -25,6 +26,7 @@ from tidegate.core.shapes import Shape
 from tidegate.core.signatures import ApiRequest, Caller
 from tidegate.faces.control.api import TransferApi
 from tidegate.faces.control.host_keys import HostKeyOperations
+from tidegate.faces.control.identity_providers import IdentityProviderOperations
 from tidegate.faces.control.security_policies import security_policy_operations
 from tidegate.faces.control.servers import ServerFacts, ServerOperations
 from tidegate.faces.control.tags import (
@@ -37,6 +39,8 @@ from tidegate.faces.control.tags import (
 from tidegate.faces.control.users import UserOperations
 from tidegate.faces.control.workflows import WorkflowOperations
 from tidegate.services.host_keys import HostKeyRing
+from tidegate.services.identity_providers import Identities
+from tidegate.services.logins import Logins
 from tidegate.services.servers import ServerMaking, Servers, UnknownWorkflow
 from tidegate.services.user_counts import UserCounts
 from tidegate.services.users import Users
@@ -91,10 +95,12 @@ async def world(state: str = "ONLINE", set_stat: str = "DEFAULT") -> tuple[Ask, 
 
     making = ServerMaking(ring_of, kms_key, no_workflows, lambda _: 0, new_keys=one_key)
     servers, workflows = Servers(directory, making), Workflows(MemoryWorkflows())
+    identities = Identities(Logins(directory, MemoryTransferLog(clock), clock, SERVER), clock)
     operations = {
         **ServerOperations(servers, users_of, ARNS, Facts(state, set_stat)).operations(),
         **UserOperations(servers, users_of, ARNS, UserCounts(directory, clock)).operations(),
         **HostKeyOperations(servers, ring_of, kms_key, ARNS).operations(),
+        **IdentityProviderOperations(directory.server, identities).operations(),
         **WorkflowOperations(workflows, ARNS).operations(),
         **TagOperations(
             ARNS,
