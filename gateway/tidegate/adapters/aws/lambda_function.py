@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from functools import cached_property
 from typing import Any
 
@@ -36,13 +37,15 @@ class LambdaFunction:
             InvocationType="RequestResponse",
             Payload=json.dumps(question.event()).encode(),
         )
+        with closing(answer["Payload"]) as payload:
+            content = payload.read(_MAX_ANSWER_BYTES)
         if "FunctionError" in answer:
             # Its payload has the function's own words, which may be the password's.
             raise ProviderFailed(
                 f"{self._arn} failed: {answer['FunctionError']}", hint="its log group says more"
             )
         try:
-            return json.loads(answer["Payload"].read(_MAX_ANSWER_BYTES))
+            return json.loads(content)
         except (ValueError, RecursionError):
             raise ProviderFailed(f"{self._arn} answered no JSON") from None
 
