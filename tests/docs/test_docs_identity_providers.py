@@ -46,3 +46,9 @@ def test_the_configuration_on_the_page_loads() -> None:
         2,
         4,
     ]
+
+
+def test_the_page_says_what_the_gateways_role_needs() -> None:
+    """The policies in docs/serve.md do not name functions and roles of servers."""
+    text = text_of(PAGE)
+    assert all(f"`{action}`" in text for action in ("lambda:InvokeFunction", "sts:AssumeRole"))
