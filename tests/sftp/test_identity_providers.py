@@ -162,7 +162,9 @@ async def test_the_four_methods(tmp_path: Path, method: SftpAuthenticationMethod
 async def test_a_key_is_asked_for_once(tmp_path: Path) -> None:
     """Without a password, from where the client is; the signature is checked here."""
     async with house(tmp_path, "PUBLIC_KEY_OR_PASSWORD") as (made, provider):
-        assert await with_client(made, tmp_path, lambda client: client.show(key=True))
+        with capture_logs() as logged:
+            assert await with_client(made, tmp_path, lambda client: client.show(key=True))
+        assert [line["method"] for line in logged if line["event"] == "login"] == ["publickey"]
         assert provider.asked == [Question("acme", SERVER, "127.0.0.1")]
 
 
@@ -176,7 +178,9 @@ async def test_key_and_password_are_two_questions(tmp_path: Path) -> None:
             assert client.transport.auth_password("acme", PASSWORD) == []
             return left
 
-        assert await with_client(made, tmp_path, story) == ["password"]
+        with capture_logs() as logged:
+            assert await with_client(made, tmp_path, story) == ["password"]
+        assert [line["method"] for line in logged if line["event"] == "login"] == ["password"]
         assert provider.asked == [
             Question("acme", SERVER, "127.0.0.1"),
             Question("acme", SERVER, "127.0.0.1", PASSWORD),

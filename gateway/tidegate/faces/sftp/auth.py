@@ -164,6 +164,7 @@ class Connection(asyncssh.SSHServer):
                 user=user.user_name,
                 client_ip=self.client_ip,
                 client=self.client_version,
+                method=self._proofs.method,
                 fingerprint=key.fingerprint,
             )
 

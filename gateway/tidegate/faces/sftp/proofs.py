@@ -66,6 +66,12 @@ class Proofs:
         return self._method in _PASSWORD_METHODS and not waits
 
     @property
+    def method(self) -> str:
+        """What was shown last, in SSH's word: `publickey` or `password`."""
+        by_password = self._tried is not None and (self._tried[1] is NO_KEY or self.key is not NO_KEY)
+        return "password" if by_password else "publickey"
+
+    @property
     def lacks(self) -> str:
         """Why somebody who showed nothing wrong is not in."""
         if self.key is not NO_KEY:
