@@ -96,6 +96,8 @@ def estate_of(settings: Settings, account: str = "*") -> Estate:
         server_id=settings.server_id,
         handlers=settings.deliveries.owner == "handlers",
         queue=events if ":sqs:" in events else None,
+        manages_host_keys=settings.control.port is not None,
+        makes_servers=settings.control.sftp_ports is not None,
         prefix=settings.name_prefix or "tidegate",
     )
 

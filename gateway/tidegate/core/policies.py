@@ -35,6 +35,8 @@ class Estate:
         host_keys_key, server_id: Where host keys are kept in the directory table; None if they are not.
         handlers: Whether Lambda functions deliver, in place of the gateways.
         queue: ARN of the queue that wakes them, if it is one.
+        manages_host_keys: Whether the Transfer API of the gateway may keep host keys.
+        makes_servers: Whether it makes servers, which have host keys of their own.
     """
 
     region: str
@@ -50,6 +52,8 @@ class Estate:
     server_id: str | None = None
     handlers: bool = False
     queue: str | None = None
+    manages_host_keys: bool = False
+    makes_servers: bool = False
     prefix: str = "tidegate"
 
     @property
@@ -101,7 +105,11 @@ def gateway_policy(estate: Estate) -> Document:
             [_table(estate, estate.directory)],
         ),
         *_table_key_rights(estate),
-        *_host_key_rights("HostKeys", "kms:Decrypt", estate),
+        *_host_key_rights(
+            "HostKeys",
+            ("kms:Decrypt", "kms:Encrypt") if estate.manages_host_keys else ("kms:Decrypt",),
+            estate,
+        ),
     )
 
 
@@ -188,7 +196,7 @@ def setup_policy(estate: Estate, role_names: Iterable[str]) -> Document:
             ("dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem"),
             [_table(estate, estate.directory)],
         ),
-        *_host_key_rights("EncryptHostKeys", "kms:Encrypt", estate),
+        *_host_key_rights("EncryptHostKeys", ("kms:Encrypt",), estate),
         *([_allow("LookAtRoles", _ROLE_LOOKS, roles)] if roles else []),
         *([_allow("MakeRoles", _ROLE_CHANGES, roles)] if roles else []),
     )
@@ -294,10 +302,13 @@ def _table_key_rights(estate: Estate) -> Iterator[Document]:
         yield from _key_rights("TableKey", use, [estate.tables_key], estate, via)
 
 
-def _host_key_rights(sid: str, action: str, estate: Estate) -> Iterator[Document]:
+def _host_key_rights(sid: str, actions: tuple[str, ...], estate: Estate) -> Iterator[Document]:
     if estate.host_keys_key and estate.server_id:
-        own = {"StringEquals": {"kms:EncryptionContext:server_id": estate.server_id}}
-        yield from _key_rights(sid, (action,), [estate.host_keys_key], estate, own)
+        context = "kms:EncryptionContext:server_id"
+        own = {"StringEquals": {context: estate.server_id}}
+        if estate.makes_servers:
+            own = {"StringLike": {context: "s-*"}}
+        yield from _key_rights(sid, actions, [estate.host_keys_key], estate, own)
 
 
 def _queue_rights(estate: Estate) -> Iterator[Document]:

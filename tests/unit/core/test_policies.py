@@ -72,6 +72,15 @@ def test_keys_known_by_alias_are_narrowed_by_it() -> None:
     assert by_alias["Condition"] == {"ForAnyValue:StringEquals": {"kms:ResourceAliases": ["alias/private"]}}
 
 
+def test_a_gateway_with_a_control_port_keeps_host_keys() -> None:
+    """Of its server; and where the API makes servers, of any."""
+    alone = by_sid(gateway_policy(replace(ESTATE, manages_host_keys=True)))["HostKeys"]
+    assert set(alone["Action"]) == {"kms:Decrypt", "kms:Encrypt"}
+    assert alone["Condition"] == {"StringEquals": {"kms:EncryptionContext:server_id": ESTATE.server_id}}
+    makes = by_sid(gateway_policy(replace(ESTATE, manages_host_keys=True, makes_servers=True)))["HostKeys"]
+    assert makes["Condition"] == {"StringLike": {"kms:EncryptionContext:server_id": "s-*"}}
+
+
 def test_host_keys_are_opened_for_one_server() -> None:
     """The gateway of another server has no use of them."""
     found = by_sid(gateway_policy(ESTATE))["HostKeys"]
