@@ -16,6 +16,7 @@ from tidegate.backend import (
     delivery_worker,
     held_back,
     kept_uploads,
+    rights_of,
     upload_routes,
 )
 from tidegate.core.behaviour import Behaviour
@@ -31,6 +32,7 @@ from tidegate.core.sessions import Session
 from tidegate.faces.health import HealthListener, health_pages
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.limits import FaceLimits, Guard
+from tidegate.ports.objects import ObjectStore
 from tidegate.services.browsing import Browsing
 from tidegate.services.directory_renames import DirectoryRules
 from tidegate.services.downloads import Downloads
@@ -253,11 +255,9 @@ class Gateway:
         # Commands that only administer do without asyncssh, which takes longest to import.
         from tidegate.faces.sftp.listener import ListenerSettings, SftpListener  # noqa: PLC0415
 
-        def browsing(tree: HomeTree, session: Session) -> Browsing:
+        def browsing(tree: HomeTree, session: Session, store: ObjectStore) -> Browsing:
             strict = self.server.targets_must_exist
-            return Browsing(
-                tree, session, self.backend.store, self.renames, self.routes, targets_must_exist=strict
-            )
+            return Browsing(tree, session, store, self.renames, self.routes, targets_must_exist=strict)
 
         wanted = self.backend.settings.sftp
         return SftpListener(
@@ -273,6 +273,7 @@ class Gateway:
                 self._guard(),
                 Hashes(self.backend.store, self.backend.log),
                 self.identities,
+                rights_of(self.backend),
             ),
             ListenerSettings(
                 host=wanted.host,

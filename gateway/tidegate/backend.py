@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tidegate.adapters.aws.assumed import StsRoles
 from tidegate.adapters.aws.clients import AwsClients, AwsEndpoint
 from tidegate.adapters.aws.directory import DynamoUserDirectory
 from tidegate.adapters.aws.host_keys import DynamoHostKeys, KmsVault
+from tidegate.adapters.aws.iam_roles import IamRoles
 from tidegate.adapters.aws.leases import DynamoGatewayLeases
 from tidegate.adapters.aws.provision import Provisioner
 from tidegate.adapters.aws.s3 import S3ObjectStore
@@ -29,6 +31,7 @@ from tidegate.services.host_keys import HostKeyRing
 from tidegate.services.identity_providers import Identities
 from tidegate.services.kept_uploads import KeptUploads
 from tidegate.services.logins import Logins
+from tidegate.services.rights import AssumedRights, EvaluatedRights, HomeRights, Rights
 from tidegate.services.suspects import Suspects
 from tidegate.services.users import Users
 from tidegate.settings.model import Settings
@@ -185,6 +188,17 @@ def held_back(
 ) -> Suspects:
     """Return who judges files by the rules of their routes, in the name of `gateway_id`."""
     return Suspects(file_decisions(backend, targets), routes, server_id, gateway_id, on_owed)
+
+
+def rights_of(backend: Backend) -> Rights:
+    """Return who says what the users of a server may do."""
+    wanted, clients = backend.settings.rights, backend.clients
+    if wanted.mode == "evaluate":
+        book, region = IamRoles(clients), backend.settings.aws.region
+        return EvaluatedRights(backend.store, book, region, strict=wanted.roles == "strict")
+    if wanted.mode == "assume":
+        return AssumedRights(backend.store, StsRoles(clients, backend.store))
+    return HomeRights(backend.store)
 
 
 async def resolve_keys(backend: Backend, *, create: bool) -> Keys:

@@ -180,6 +180,7 @@ EXAMPLE = Estate(
     directory="tidegate-directory",
     host_keys_key=_KEY.format("LANDING"),
     server_id="s-0123456789abcdef0",
+    user_roles=("arn:aws:iam::111122223333:role/partners/*",),
 )
 
 

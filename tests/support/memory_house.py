@@ -35,6 +35,7 @@ from tidegate.services.logins import Logins
 from tidegate.services.quotas import PlaceLimits, Places, Rates
 from tidegate.services.refusals import Refusals
 from tidegate.services.renames import Renames
+from tidegate.services.rights import HomeRights, Rights
 from tidegate.services.uploads import UploadSettings
 
 SERVER, AT = "s-0123456789abcdef0", datetime(2026, 3, 9, tzinfo=UTC)
@@ -50,6 +51,7 @@ class House:
         store: MemoryObjectStore | None = None,
         server: Server | None = None,
         find_provider: FindProvider = no_provider,
+        rights: Rights | None = None,
     ) -> None:
         self.key = asyncssh.generate_private_key("ssh-ed25519")
         host_key = asyncssh.generate_private_key("ssh-ed25519")
@@ -81,12 +83,13 @@ class House:
             logins,
             self.uploads,
             downloads,
-            lambda tree, session: Browsing(tree, session, store, renames, routes),
+            lambda tree, session, acting: Browsing(tree, session, acting, renames, routes),
             routes,
             store,
             self.guard,
             Hashes(store, log),
             Identities(logins, clock, find_provider, seconds=5),
+            rights or HomeRights(store),
         )
         self.listener = SftpListener(context, ListenerSettings("127.0.0.1", 0, [folder / "host"]))
 
@@ -119,8 +122,9 @@ async def house_in(
     store: MemoryObjectStore | None = None,
     server: Server | None = None,
     find_provider: FindProvider = no_provider,
+    rights: Rights | None = None,
 ) -> AsyncIterator[House]:
-    house = House(folder, store, server, find_provider)
+    house = House(folder, store, server, find_provider, rights)
     await house.add_partner()
     await house.listener.start()
     try:

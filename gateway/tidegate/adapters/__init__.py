@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from tidegate.adapters.aws.account.roles import RoleResource
     from tidegate.adapters.aws.account.tables import TableResource
     from tidegate.adapters.aws.api_gateway import ApiGateway
+    from tidegate.adapters.aws.assumed import AssumedStore, StsRoles
     from tidegate.adapters.aws.directory import DynamoUserDirectory
     from tidegate.adapters.aws.host_keys import DynamoHostKeys, KmsVault
+    from tidegate.adapters.aws.iam_roles import IamRoles
     from tidegate.adapters.aws.lambda_function import LambdaFunction
     from tidegate.adapters.aws.leases import DynamoGatewayLeases
     from tidegate.adapters.aws.s3 import S3ObjectStore
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from tidegate.adapters.memory.host_keys import MemoryHostKeys, MemoryVault
     from tidegate.adapters.memory.leases import MemoryGatewayLeases
     from tidegate.adapters.memory.objects import MemoryObjectStore
+    from tidegate.adapters.memory.roles import MemoryRoleAssumer, MemoryRoleBook
     from tidegate.adapters.memory.transfer_log import MemoryTransferLog
     from tidegate.adapters.memory.workflows import MemoryWorkflows
     from tidegate.adapters.url_provider import UrlProvider
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from tidegate.ports.leases import GatewayLeases
     from tidegate.ports.objects import ObjectStore
     from tidegate.ports.renames import RenameLog
+    from tidegate.ports.rights import RoleAssumer, RoleBook
     from tidegate.ports.suspects import SuspectLog
     from tidegate.ports.transfer_log import DeliveryQueue, LoginAudit, TransferLog
     from tidegate.ports.workflows import WorkflowDirectory
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
     clocks: tuple[type[Clock], ...] = (SystemClock, ManualClock)
     directories: tuple[type[UserDirectory], ...] = (DynamoUserDirectory, MemoryUserDirectory)
     leases: tuple[type[GatewayLeases], ...] = (DynamoGatewayLeases, MemoryGatewayLeases)
-    stores: tuple[type[ObjectStore], ...] = (S3ObjectStore, MemoryObjectStore)
+    stores: tuple[type[ObjectStore], ...] = (S3ObjectStore, AssumedStore, MemoryObjectStore)
     logs: tuple[type[TransferLog], ...] = (DynamoTransferLog, MemoryTransferLog)
     queues: tuple[type[DeliveryQueue], ...] = (DynamoTransferLog, MemoryTransferLog)
     renames: tuple[type[RenameLog], ...] = (DynamoTransferLog, MemoryTransferLog)
@@ -62,4 +66,6 @@ if TYPE_CHECKING:
         CallableProvider,
         UrlProvider,
     )
+    role_books: tuple[type[RoleBook], ...] = (IamRoles, MemoryRoleBook)
+    role_assumers: tuple[type[RoleAssumer], ...] = (StsRoles, MemoryRoleAssumer)
     audits: tuple[type[LoginAudit], ...] = (DynamoTransferLog, MemoryTransferLog)

@@ -99,6 +99,7 @@ def estate_of(settings: Settings, account: str = "*") -> Estate:
         manages_host_keys=settings.control.port is not None,
         makes_servers=settings.control.sftp_ports is not None,
         prefix=settings.name_prefix or "tidegate",
+        user_roles=settings.rights.user_roles if settings.rights.mode == "assume" else (),
     )
 
 

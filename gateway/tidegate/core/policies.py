@@ -37,6 +37,7 @@ class Estate:
         queue: ARN of the queue that wakes them, if it is one.
         manages_host_keys: Whether the Transfer API of the gateway may keep host keys.
         makes_servers: Whether it makes servers, which have host keys of their own.
+        user_roles: ARNs of the roles of users, where gateways assume those; `*` and `?` as in policies.
     """
 
     region: str
@@ -55,6 +56,7 @@ class Estate:
     manages_host_keys: bool = False
     makes_servers: bool = False
     prefix: str = "tidegate"
+    user_roles: tuple[str, ...] = ()
 
     @property
     def partition(self) -> str:
@@ -110,6 +112,7 @@ def gateway_policy(estate: Estate) -> Document:
             ("kms:Decrypt", "kms:Encrypt") if estate.manages_host_keys else ("kms:Decrypt",),
             estate,
         ),
+        *([_allow("UserRoles", ("sts:AssumeRole",), estate.user_roles)] if estate.user_roles else []),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tidegate.core.errors import InvalidName
 from tidegate.core.homes import check_transfer_home
+from tidegate.core.iam.session_policies import check_session_policy
 from tidegate.core.limits import TRANSFER_MAPPINGS_PER_USER
 from tidegate.core.users import Home, HomeDirectoryType, Mapping, PosixProfile, User
 
@@ -54,7 +55,7 @@ class UserUpdate:
             user,
             home=self.home.applied(user.home),
             role=user.role if self.role is None else self.role,
-            policy=user.policy if self.policy is None else self.policy,
+            policy=user.policy if self.policy is None else check_session_policy(self.policy),
             posix_profile=self.posix_profile or user.posix_profile,
         )
 

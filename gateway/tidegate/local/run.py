@@ -96,6 +96,7 @@ def local_settings(options: LocalOptions, url: str) -> Settings:
             "sftp": settings.sftp.model_copy(update=sftp),
             "preset": options.preset or settings.preset or _DEFAULT_PRESET,
             "partners": partners,
+            "rights": settings.rights.model_copy(update={"mode": settings.rights.mode or "evaluate"}),
         }
     )
 

@@ -75,7 +75,7 @@ class Browsing:
         place = self._tree.resolve(path)
         if isinstance(place, SyntheticDirectory) or place.is_root_of_mapping:
             return None
-        if isinstance(place, MappedPlace) and await self._is_directory(place):
+        if isinstance(place, MappedPlace) and await self._is_seen_directory(place):
             return None
         return await self._store.head(place.location)
 
@@ -167,7 +167,7 @@ class Browsing:
             raise AlreadyExists(f"{new} exists")
         replacing = await self._current_etag(target) if overwrite else NOTHING
         move = Move(old, new, stored, target.file_location(), replacing)
-        await self._renames.rename(self._session, move)
+        await self._renames.rename(self._session, move, self._store)
 
     async def _rename_directory(self, source: MappedPlace, target: MappedPlace, *, overwrite: bool) -> None:
         if not self._renames.takes_directories:
@@ -182,7 +182,7 @@ class Browsing:
         new = Location(*target.directory_prefix())
         replacing = await self._empty_marker(target, overwrite=overwrite)
         move = DirectoryMove(source.path, target.path, Location(bucket, prefix), new, replacing)
-        await self._renames.rename_directory(self._session, move)
+        await self._renames.rename_directory(self._session, move, self._store)
 
     async def _empty_marker(self, target: MappedPlace, *, overwrite: bool) -> str:
         """Return the ETag of the empty directory that may be replaced, as POSIX has it; else `NOTHING`."""
@@ -250,6 +250,13 @@ class Browsing:
         except NotFound:
             return False
         return True
+
+    async def _is_seen_directory(self, place: MappedPlace) -> bool:
+        """Tell the same to whoever may read files, and may not list: what it may not see is no directory."""
+        try:
+            return await self._is_directory(place)
+        except AccessDenied:
+            return False
 
     async def _is_directory(self, place: MappedPlace) -> bool:
         """Whether any key lies under the place: then it is a directory, even beside a file of that name."""

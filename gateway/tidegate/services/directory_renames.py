@@ -63,7 +63,7 @@ class DirectoryRenames:
         store: ObjectStore,
         log: TransferLog,
         rules: DirectoryRules,
-        rename_file: Callable[[Session, Move], Awaitable[None]],
+        rename_file: Callable[[Session, Move, ObjectStore], Awaitable[None]],
         must_be_ours: Callable[[Rename], Awaitable[None]],
     ) -> None:
         self._store = store
@@ -72,9 +72,12 @@ class DirectoryRenames:
         self._rename_file = rename_file
         self._must_be_ours = must_be_ours
 
-    async def as_of(self, move: DirectoryMove) -> datetime:
+    async def as_of(self, move: DirectoryMove, acting: ObjectStore | None = None) -> datetime:
         """
         Look at all that would be renamed, and return the moment up to which it was stored.
+
+        Args:
+            acting: Lists with the rights of the session; None: with the gateway's own.
 
         Raises:
             NotFound: Nothing is below the prefix.
@@ -86,7 +89,7 @@ class DirectoryRenames:
             raise InUse(f"a file below {move.path} is being uploaded", hint="rename it when that has ended")
         newest: datetime | None = None
         count = 0
-        async for listed in self._walk(move.source):
+        async for listed in self._walk(move.source, store=acting):
             count += 1
             if count > self._rules.most:
                 raise TooManyFiles(
@@ -101,9 +104,12 @@ class DirectoryRenames:
             raise NotFound(f"{move.path} is not there")
         return newest + _ROUNDED_UP
 
-    async def carry_out(self, rename: Rename, *, fresh: bool) -> None:
+    async def carry_out(self, rename: Rename, *, fresh: bool, acting: ObjectStore | None = None) -> None:
         """
         Rename what is left. Any number of times, from wherever it was left.
+
+        Args:
+            acting: Renames each file with the rights of the session; None: with the gateway's own.
 
         Raises:
             AlreadyExists, AccessDenied, InvalidName: A file was refused; others have their new names.
@@ -118,18 +124,23 @@ class DirectoryRenames:
                 return
             for start in range(0, len(left), _LANES):
                 await self._must_be_ours(rename)
-                await self._move_some(rename, left[start : start + _LANES], None if fresh else own)
+                some = left[start : start + _LANES]
+                await self._move_some(rename, some, None if fresh else own, acting or self._store)
         raise ChangedMeanwhile(f"{rename.source} holds files that are changed all the time")
 
-    async def _move_some(self, rename: Rename, keys: Sequence[str], found: tuple[Rename, ...] | None) -> None:
+    async def _move_some(
+        self, rename: Rename, keys: Sequence[str], found: tuple[Rename, ...] | None, acting: ObjectStore
+    ) -> None:
         """Rename these at once. If one fails, those begun still end."""
-        moves = [self._move(rename, key, found) for key in keys]
+        moves = [self._move(rename, key, found, acting) for key in keys]
         for ended in await asyncio.gather(*moves, return_exceptions=True):
             # Replaced or removed meanwhile: the next round sees which.
             if isinstance(ended, BaseException) and not isinstance(ended, ChangedMeanwhile | NotFound):
                 raise ended
 
-    async def _move(self, rename: Rename, key: str, found: tuple[Rename, ...] | None) -> None:
+    async def _move(
+        self, rename: Rename, key: str, found: tuple[Rename, ...] | None, acting: ObjectStore
+    ) -> None:
         stored = await self._store.head(Location(rename.source.bucket, key))
         if found is not None:
             await self._refuse_if_under_way(stored, found)
@@ -142,7 +153,7 @@ class DirectoryRenames:
             NOTHING if rest else rename.replacing,
             rename.log_id,
         )
-        await self._rename_file(_session_of(rename), move)
+        await self._rename_file(_session_of(rename), move, acting)
 
     async def _refuse_if_under_way(self, stored: StoredObject, found: tuple[Rename, ...]) -> None:
         """Leave a file alone whose own rename is PENDING still: it is swept by itself."""
@@ -155,13 +166,15 @@ class DirectoryRenames:
         if any(each.is_open and each.source == stored.location and not each.is_directory for each in found):
             raise OutcomeUnknown(f"{stored.location} is being renamed: its directory waits for it")
 
-    async def _walk(self, prefix: Location, as_of: datetime | None = None) -> AsyncIterator[ListedKey]:
+    async def _walk(
+        self, prefix: Location, as_of: datetime | None = None, store: ObjectStore | None = None
+    ) -> AsyncIterator[ListedKey]:
         """Yield everything below a prefix, its marker included, that was stored by then."""
         prefixes = [prefix.key]
         while prefixes:
             under, token = prefixes.pop(), None
             while True:
-                page = await self._store.list_page(prefix.bucket, under, token=token)
+                page = await (store or self._store).list_page(prefix.bucket, under, token=token)
                 for listed in page.keys:
                     if as_of is None or listed.modified_at <= as_of:
                         yield listed

@@ -191,9 +191,17 @@ class Downloads:
         self._read_ahead_bytes = read_ahead_bytes
         self._records: set[asyncio.Task[None]] = set()
 
-    async def begin(self, session: Session, path: str, location: Location) -> Download:
-        """Open the current version for reading. Raises `NotFound`."""
-        stored = await self._store.head(location)
+    async def begin(
+        self, session: Session, path: str, location: Location, *, store: ObjectReader | None = None
+    ) -> Download:
+        """
+        Open the current version for reading. Raises `NotFound`.
+
+        Args:
+            store: Reads with the rights of the session; None: with the gateway's own.
+        """
+        acting = store or self._store
+        stored = await acting.head(location)
         begun = TransferRecord.begun(
             Direction.DOWNLOAD, session, path, location, self._gateway_id, self._clock.now()
         )
@@ -212,7 +220,7 @@ class Downloads:
             self._tell(record)
             self._record_later(record)
 
-        return Download(stored, self._store, self._budget, self._read_ahead_bytes, on_end)
+        return Download(stored, acting, self._budget, self._read_ahead_bytes, on_end)
 
     async def recorded(self) -> None:
         """Return when the records of all ended downloads are written."""

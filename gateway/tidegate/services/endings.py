@@ -52,7 +52,13 @@ _log = structlog.get_logger("tidegate.uploads")
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The endings of one upload."""
+    """
+    The endings of one upload.
+
+    Args:
+        store: The gateway's own: what was written is looked for with it, whatever the session may read.
+        acting: Writes with the rights of the session; None: as `store`.
+    """
 
     record: TransferRecord
     new: NewObject
@@ -65,6 +71,7 @@ class Ending:
     kept: KeptUploads | None = None  # where dropped uploads are kept
     judge: Judge | None = None  # where its route asks for more than a CLOSE
     held: Held | None = None  # where names can be temporary
+    acting: ObjectStore | None = None
 
     async def complete(self, buffer: PartBuffer, sender: PartSender) -> None:
         """
@@ -76,7 +83,7 @@ class Ending:
         stored, content = await self._store_all(buffer, sender, "complete", finishing=True)
         if sender.late_mtime is not None:
             # Before anything is owed, so that no delivery copies the object without it.
-            await keep_time(self.store, stored, sender.late_mtime)
+            await keep_time(self._acting, stored, sender.late_mtime)
         verdict = await self._verdict(content, stored)
         if verdict.is_met:
             superseded = await self._is_superseded(stored)
@@ -173,6 +180,14 @@ class Ending:
 
     # --- S3 -------------------------------------------------------------------------------
 
+    @property
+    def _acting(self) -> ObjectStore:
+        return self.acting or self.store
+
+    @property
+    def _has_ending_rights(self) -> bool:
+        return self._acting is not self.store
+
     async def _must_be_ours(self, *, even_if_fresh: bool = False) -> None:
         """
         Refuse to publish what a sweep may have ended: this gateway was silent for longer than its lease.
@@ -234,10 +249,10 @@ class Ending:
             await self._refuse_duplicate(content)
         await self._must_be_ours()
         stored = await self._sure_of(
-            lambda: self.store.put(new, body, crc32, replacing=sender.replacing),
+            lambda: self._acting.put(new, body, crc32, replacing=sender.replacing),
             content,
-            # A repeat after a lost answer finds its own object in its way.
-            ambiguous=GatewayError if sender.replacing else StoreUnavailable,
+            # A repeat after a lost answer finds its own object in its way, or rights that ended meanwhile.
+            ambiguous=GatewayError if sender.replacing or self._has_ending_rights else StoreUnavailable,
         )
         return stored, content
 

@@ -54,9 +54,14 @@ class FileRenames:
         self._routes = routes
         self._is_fresh = is_fresh
 
-    async def carry_out(self, rename: Rename, *, fresh: bool) -> StoredObject:
+    async def carry_out(
+        self, rename: Rename, *, fresh: bool, acting: ObjectStore | None = None
+    ) -> StoredObject:
         """
         Do what is left to do, and return the copy. Any number of times, from wherever it was left.
+
+        Args:
+            acting: Copies and removes with the rights of the session; None: with the gateway's own.
 
         Raises:
             AccessDenied, AlreadyExists, ChangedMeanwhile, InvalidName, NotFound: It is refused, and nothing
@@ -65,14 +70,14 @@ class FileRenames:
         """
         copy = None if fresh else await find_copy_of_rename(self._store, rename)
         if copy is None:
-            copy = await self._copy(rename)
+            copy = await self._copy(rename, acting or self._store)
         elif await self._is_current(rename) and await self._has_gone(copy):
             # Whoever saw both names and removed or replaced the new one has kept this one.
             raise ChangedMeanwhile(
                 f"{rename.target} was changed after the copy: {rename.source} is kept under its old name"
             )
         try:
-            await self._remove_original(rename, copy)
+            await self._remove_original(rename, copy, acting or self._store)
         except AccessDenied as error:
             raise AccessDenied(
                 f"copied to {rename.target}, and {rename.source} could not be removed: {error.detail}",
@@ -80,7 +85,7 @@ class FileRenames:
             ) from error
         return copy
 
-    async def _copy(self, rename: Rename) -> StoredObject:
+    async def _copy(self, rename: Rename, acting: ObjectStore) -> StoredObject:
         await self.must_be_ours(rename)  # or what is seen may be another's doing
         source = await self._source(rename)
         # Of a file without a story of its own nobody else can know.
@@ -89,10 +94,10 @@ class FileRenames:
             source = await self._source(rename)  # whoever was faster may have ended by now
         # Tags stay behind where the new name has its own: a time among them goes along.
         metadata = with_mtime(metadata_of_copy(source, rename), await kept_time(self._store, source))
-        new = self._storage(rename, source).new(rename.target, metadata)
+        new = self.storage_of(rename, source).new(rename.target, metadata)
         await self.must_be_ours(rename)
         try:
-            return await self._store.copy(source, new, replacing=rename.replacing)
+            return await acting.copy(source, new, replacing=rename.replacing)
         except (ChangedMeanwhile, NotFound) as error:
             # A copy whose answer was lost is sent again, and then stands in its own way.
             copy = await find_copy_of_rename(self._store, rename)
@@ -117,7 +122,7 @@ class FileRenames:
             if each.is_open and is_same and each.target != rename.target:
                 raise ChangedMeanwhile(f"{rename.source} is being renamed to {each.target} at this moment")
 
-    def _storage(self, rename: Rename, source: StoredObject) -> Storage:
+    def storage_of(self, rename: Rename, source: StoredObject) -> Storage:
         """Return how the copy is kept: as its source is, unless another route leads to the new name."""
         old = self._routes.of(rename.user_name, rename.path)
         new = self._routes.of(rename.user_name, rename.new_path)
@@ -141,10 +146,10 @@ class FileRenames:
         """Tell whether a copy was removed or replaced; one that was renamed on lives under another name."""
         return await is_overtaken(self._store, copy) and not await self._was_renamed(copy)
 
-    async def _remove_original(self, rename: Rename, copy: StoredObject) -> None:
+    async def _remove_original(self, rename: Rename, copy: StoredObject, acting: ObjectStore) -> None:
         if await self._is_current(rename):
             await self.must_be_ours(rename)
-            await self._store.delete(rename.source)
+            await acting.delete(rename.source)
         # What is renamed may be older than its bucket's versioning; what it was copied to is not.
         if (rename.version_id or copy.version_id) is not None:
             await self._bring_back(rename)

@@ -16,9 +16,16 @@ class Hashes:
         self._store = store
         self._log = log
 
-    async def at(self, location: Location) -> tuple[StoredObject, bytes]:
-        """Return the current version and its digest. Raises `NotFound`, `Unsupported`."""
-        stored = await self._store.head(location)
+    async def at(
+        self, location: Location, *, store: ObjectReader | None = None
+    ) -> tuple[StoredObject, bytes]:
+        """
+        Return the current version and its digest. Raises `NotFound`, `Unsupported`.
+
+        Args:
+            store: Looks with the rights of the session; None: with the gateway's own.
+        """
+        stored = await (store or self._store).head(location)
         return stored, await self.of(stored)
 
     async def of(self, stored: StoredObject) -> bytes:

@@ -21,6 +21,7 @@ from tidegate.ports.transfer_log import TransferLog
 from tidegate.services.buffers import BufferBudget
 from tidegate.services.continuing import Beginning, Earlier, EarlierObject, EarlierParts
 from tidegate.services.endings import Ending
+from tidegate.services.foresight import foreseeing
 from tidegate.services.held import Held
 from tidegate.services.kept_uploads import Kept, KeptUploads
 from tidegate.services.part_sender import PartSender
@@ -117,25 +118,39 @@ class Uploads:
         return await kept.forget(session, location, reason) if kept else False
 
     async def begin(
-        self, session: Session, path: str, location: Location, intent: OpenIntent = ANEW
+        self,
+        session: Session,
+        path: str,
+        location: Location,
+        intent: OpenIntent = ANEW,
+        *,
+        store: ObjectStore | None = None,
     ) -> Upload:
         """
         Start an upload. Its record is durable before this returns, and nothing is in S3 yet.
 
         An intent that continues goes on from the file that is there, or from a dropped upload that is kept.
 
+        Args:
+            store: Writes with the rights of the session; None: with the gateway's own.
+
         Raises:
+            AccessDenied: It is certain that the session may not write this object.
             Busy: The memory for one more upload is not there.
             AlreadyExists: Somebody is writing this object, and the preset lets one write at a time. Not the
                 same user in an earlier session that has been silent for a while: its upload is dropped.
             NotFound: There is nothing to go on from, and the intent is not to make it.
             StoreUnavailable: The record could not be written.
         """
+        acting = store or self._backends.store
+        if knowing := foreseeing(store):  # before the client sends a file for nothing
+            route = self._landing.routes.of(session.user_name, path)
+            knowing.foresee_put(route.storage.new(location, {}))
         await self._drop_silent(session, location)
         self._refuse_second_writer(location)
         self._budget.admit(self._settings.reservation_bytes)
         try:
-            upload = await self._prepared(session, path, location, intent)
+            upload = await self._prepared(session, path, location, intent, acting)
             self._refuse_second_writer(location)
         except BaseException:
             self._budget.leave(self._settings.reservation_bytes)
@@ -168,29 +183,31 @@ class Uploads:
         if self._one_writer and others:
             raise AlreadyExists(f"{location} is being written by another handle")
 
-    async def _prepared(self, session: Session, path: str, location: Location, intent: OpenIntent) -> Upload:
+    async def _prepared(
+        self, session: Session, path: str, location: Location, intent: OpenIntent, acting: ObjectStore
+    ) -> Upload:
         record, earlier = None, None
         if intent.continues:
-            record, earlier = await self._earlier(session, location)
+            record, earlier = await self._earlier(session, location, acting)
             if earlier is None and intent.must_exist:
                 raise NotFound(f"{path} is not there, and the client did not ask to make it")
         else:
             await self.forget_kept(session, location, "its partner began the file anew")
         beginning = Beginning(earlier, appends=intent.appends)
-        return self._upload(record or self._record(session, path, location), beginning)
+        return self._upload(record or self._record(session, path, location), beginning, acting)
 
     async def _earlier(
-        self, session: Session, location: Location
+        self, session: Session, location: Location, acting: ObjectStore
     ) -> tuple[TransferRecord | None, Earlier | None]:
         """Return what the name has: a file, or parts with the record that is gone on with."""
         store, kept_uploads = self._backends.store, self._backends.kept
         try:
-            stored = await store.head(location)
+            stored = await acting.head(location)
         except NotFound:
             kept = await self.kept_at(session, location)
         else:
             replaced = kept_uploads is not None and await kept_uploads.was_to_be_replaced(session, stored)
-            return None, EarlierObject(store, stored, replaced)
+            return None, EarlierObject(acting, stored, replaced)
         if kept is None or kept_uploads is None:
             return None, None
         self._taken_up.add(kept.record.log_id)  # or our own sweep would take it for left over
@@ -214,7 +231,7 @@ class Uploads:
         )
         return replace(begun, hold_seconds=self._landing.holding.seconds_of(path))
 
-    def _upload(self, record: TransferRecord, beginning: Beginning) -> Upload:
+    def _upload(self, record: TransferRecord, beginning: Beginning, acting: ObjectStore) -> Upload:
         backends, location = self._backends, record.location
         route = self._landing.routes.of(record.user_name, record.path)
         # Those it was to owe when it began, as the sweep would have it.
@@ -232,9 +249,16 @@ class Uploads:
             backends.kept,
             backends.suspects.judge_of(record) if backends.suspects else None,
             backends.held,
+            acting,
         )
         sender = PartSender(
-            new, record.owner, backends.store, backends.log, self._budget, self._settings.parallel_parts
+            new,
+            record.owner,
+            acting,
+            backends.log,
+            self._budget,
+            self._settings.parallel_parts,
+            own=backends.store,
         )
         return Upload(record, sender, ending, self._budget, self._settings, self._forget, beginning)
 

@@ -27,7 +27,13 @@ _COPY_PART_BYTES = 560 * MIB
 
 
 class PartSender:
-    """One upload's way to S3."""
+    """
+    One upload's way to S3.
+
+    Args:
+        store: Writes the parts, with the rights of the session.
+        own: Drops them again, with the gateway's own, whatever the session may; None: as `store`.
+    """
 
     def __init__(
         self,
@@ -37,7 +43,10 @@ class PartSender:
         log: TransferLog,
         budget: BufferBudget,
         parallel_parts: int,
+        *,
+        own: ObjectStore | None = None,
     ) -> None:
+        self._own = own or store
         self._new = new
         self._owner = owner
         self._store = store
@@ -182,7 +191,7 @@ class PartSender:
         if self._unseen:
             raise OutcomeUnknown(f"a multipart upload of {self._new.location} may have been begun unseen")
         if self.upload_id is not None:
-            await self._store.abort_multipart(self._new.location, self.upload_id)
+            await self._own.abort_multipart(self._new.location, self.upload_id)
 
     def _count(self, size: int) -> None:
         self.sent_parts += 1

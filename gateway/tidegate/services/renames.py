@@ -35,9 +35,11 @@ from tidegate.core.renames import Rename, RenameStatus, story_of
 from tidegate.core.routes import Routes
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import TransferRecord
+from tidegate.ports.objects import ObjectStore
 from tidegate.ports.renames import RenameLog
 from tidegate.services.directory_renames import NO_DIRECTORIES, DirectoryRenames, DirectoryRules
 from tidegate.services.file_renames import FileRenames
+from tidegate.services.foresight import foreseeing
 from tidegate.services.held import Held
 from tidegate.services.intake import Backends
 from tidegate.services.moves import DirectoryMove, Move
@@ -94,13 +96,18 @@ class Renames:
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    async def rename(self, session: Session, move: Move) -> None:
+    async def rename(self, session: Session, move: Move, store: ObjectStore | None = None) -> None:
         """
         Move the file. Its intent is durable before anything in S3 changes.
 
         It goes on if the caller is cancelled: a client that hangs up has asked for it all the same.
 
+        Args:
+            store: Copies and removes with the rights of the session; None: with the gateway's own.
+
         Raises:
+            AccessDenied: S3 or the session's rights refuse. Where the rights are known beforehand, nothing
+                was changed.
             AlreadyExists: Something came to the new name meanwhile, and may not be replaced.
             ChangedMeanwhile: Either name was changed meanwhile, or is just being renamed by another.
             NotFound: The file went away meanwhile.
@@ -118,9 +125,16 @@ class Renames:
         rename = replace(rename, holds=holds)
         if move.story is not None and story_of(move.stored) is None:
             rename = replace(rename, log_id=move.story)
-        await self._to_its_end(rename)
+        if knowing := foreseeing(store):
+            # Before it is on record, for whoever takes it over acts with other rights; and before there is a
+            # copy, which would stay beside what may not be removed.
+            knowing.foresee_put(self._files.storage_of(rename, move.stored).new(move.target, {}))
+            knowing.foresee_delete(move.stored.location)
+        await self._to_its_end(rename, store)
 
-    async def rename_directory(self, session: Session, move: DirectoryMove) -> None:
+    async def rename_directory(
+        self, session: Session, move: DirectoryMove, store: ObjectStore | None = None
+    ) -> None:
         """
         Move everything below a directory; otherwise as `rename`.
 
@@ -130,11 +144,11 @@ class Renames:
                 names, the rest have the new ones.
         """
         self._refuse_overlap(move)
-        as_of = await self._directories.as_of(move)
+        as_of = await self._directories.as_of(move, store)
         self._refuse_overlap(move)  # that took a while
         # No object of S3, so neither version nor ETag.
         rename = self._begun(session, move, StoredObject(move.source, 0, "", None))
-        await self._to_its_end(replace(rename, as_of=as_of))
+        await self._to_its_end(replace(rename, as_of=as_of), store)
 
     def _refuse_overlap(self, move: DirectoryMove) -> None:
         ours = (move.source, move.target)
@@ -147,10 +161,10 @@ class Renames:
         paths, now = (move.path, move.new_path), self._clock.now()
         return Rename.begun(session, paths, stored, move.target, move.replacing, self._gateway_id, now)
 
-    async def _to_its_end(self, rename: Rename) -> None:
+    async def _to_its_end(self, rename: Rename, acting: ObjectStore | None) -> None:
         """Carry it out, whether or not the caller stays to see it."""
         self._under_way[rename.rename_id] = rename
-        task = asyncio.create_task(self._run(rename))
+        task = asyncio.create_task(self._run(rename, acting))
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._forget(done, rename))
         await asyncio.shield(task)
@@ -192,7 +206,7 @@ class Renames:
         if not task.cancelled():
             task.exception()
 
-    async def _run(self, rename: Rename) -> None:
+    async def _run(self, rename: Rename, acting: ObjectStore | None) -> None:
         try:
             await self._log.intend(rename)
         except GatewayError as error:
@@ -201,7 +215,7 @@ class Renames:
             self._tell(rename, None, error)
             raise
         try:
-            outcome = await self._carried_out(rename, fresh=True)
+            outcome = await self._carried_out(rename, fresh=True, acting=acting)
         except Exception as error:
             self._tell(rename, None, error)
             raise
@@ -243,7 +257,9 @@ class Renames:
             self._suspects.renamed(rename)
         return status
 
-    async def _carried_out(self, rename: Rename, *, fresh: bool) -> _Outcome:
+    async def _carried_out(
+        self, rename: Rename, *, fresh: bool, acting: ObjectStore | None = None
+    ) -> _Outcome:
         """
         Return the copy once everything is done, of a directory None; else the refusal.
 
@@ -251,9 +267,9 @@ class Renames:
         """
         try:
             if rename.is_directory:
-                await self._directories.carry_out(rename, fresh=fresh)
+                await self._directories.carry_out(rename, fresh=fresh, acting=acting)
                 return None
-            return await self._files.carry_out(rename, fresh=fresh)
+            return await self._files.carry_out(rename, fresh=fresh, acting=acting)
         except _REFUSALS as refusal:
             return refusal
 

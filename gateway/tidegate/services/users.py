@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from tidegate.core.errors import InvalidName, NotFound, TooManyKeys
 from tidegate.core.homes import check_home, leads_alike
+from tidegate.core.iam.session_policies import check_session_policy
 from tidegate.core.ids import KeyId, key_id_for
 from tidegate.core.limits import SSH_PUBLIC_KEYS_PER_USER
 from tidegate.core.public_keys import parse_public_key
@@ -80,7 +81,7 @@ class Users:
             self._clock.now(),
             self._keys(new.user_name, new.keys),
             role=new.role,
-            policy=new.policy,
+            policy=check_session_policy(new.policy),
             posix_profile=new.posix_profile,
             tags=tagged((), new.tags),
         )

@@ -234,6 +234,11 @@ ServiceName: TypeAlias = Annotated[
     Field(pattern=r"^[a-z0-9-]+\.amazonaws\.com(\.cn)?$"),
     Words(form="a service such as ecs-tasks.amazonaws.com"),
 ]
+RolePattern: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/*?-]*[\w+=,.@/?-][\w+=,.@/*?-]*$"),
+    Words(form="a role's ARN, its name not * alone"),
+]
 StorageClass: TypeAlias = Literal[
     "STANDARD",
     "STANDARD_IA",

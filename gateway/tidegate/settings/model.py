@@ -16,6 +16,7 @@ from tidegate.settings.limits import LimitSettings
 from tidegate.settings.migrations import FORMAT_VERSION, refused_version
 from tidegate.settings.names import with_names
 from tidegate.settings.partners import PartnerSettings, home_of
+from tidegate.settings.rights import RightsSettings
 from tidegate.settings.routes import RouteSettings
 from tidegate.settings.rules import RULES
 from tidegate.settings.sections import (
@@ -85,6 +86,9 @@ class Settings(Section):
     )
     behaviour: BehaviourSettings = Field(
         default_factory=BehaviourSettings, description="Departures from the preset."
+    )
+    rights: RightsSettings = Field(
+        default_factory=RightsSettings, description="What becomes of the roles and policies of users."
     )
     shutdown: ShutdownSettings = Field(default_factory=ShutdownSettings, description="How the gateway stops.")
     health: HealthSettings = Field(

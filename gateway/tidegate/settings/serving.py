@@ -19,7 +19,7 @@ def check_for_serve(settings: Settings) -> list[str]:
     directory table. Overlaps of delivery targets with their sources need no look: `Settings` cannot
     hold them.
     """
-    checks = (_preset, _server_id, _host_keys, _landing, _targets, _grace)
+    checks = (_preset, _server_id, _host_keys, _landing, _targets, _grace, _rights)
     return [problem for check in checks for problem in check(settings)]
 
 
@@ -63,6 +63,11 @@ def _grace(settings: Settings) -> Iterator[str]:
             "shutdown.grace_seconds: serve must be told; write how long open uploads may go on once told "
             "to stop, less than what stops the gateway waits before it kills"
         )
+
+
+def _rights(settings: Settings) -> Iterator[str]:
+    if settings.rights.mode == "evaluate":
+        yield "rights.mode: evaluate is for `tidegate local`; write `rights: {mode: assume}`, or home"
 
 
 def _keygen(file: Path) -> str:

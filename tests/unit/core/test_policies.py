@@ -48,6 +48,21 @@ def test_nobody_deletes_records_or_may_do_everything(name: str, estate: Estate) 
             assert "dynamodb:DeleteItem" not in each["Action"]
 
 
+def test_only_gateways_assume_the_roles_of_users_and_only_where_they_are_named() -> None:
+    """Without a name there is no such right: `role/*` would be the right to become anybody."""
+    roles = ("arn:aws:iam::111122223333:role/partners/*",)
+    for name, render in POLICIES.items():
+        assert "UserRoles" not in by_sid(render(ESTATE))
+        found = by_sid(render(replace(ESTATE, user_roles=roles))).get("UserRoles")
+        expected = {
+            "Sid": "UserRoles",
+            "Effect": "Allow",
+            "Action": ["sts:AssumeRole"],
+            "Resource": list(roles),
+        }
+        assert found == (expected if name == "gateway" else None)
+
+
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_role_takes_no_more_than_iam_allows(name: str) -> None:
     """Inline policies of a role: 10,240 characters. Source: IAM User Guide, "IAM and STS quotas"."""

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -133,14 +132,15 @@ async def test_what_the_gateway_says_of_its_server():
     assert described["Server"]["ProtocolDetails"]["SetStatOption"] == "ENABLE_NO_OP"
 
 
-async def test_a_policy_that_is_not_applied_is_said_in_the_log():
-    """Whoever wrote it believes that it narrows what the user may do."""
+async def test_a_policy_that_is_no_json_object_is_refused():
+    """Nobody could log in with it. What else is in it is looked at when its user logs in."""
     ask, _ = await world()
     user = {"ServerId": SERVER, "UserName": "acme"}
-    for members, is_said in (({"Policy": "{}"}, True), ({"Policy": ""}, False), ({"Role": ROLE}, False)):
-        with structlog.testing.capture_logs() as logged:
-            assert (await ask("UpdateUser", **user, **members))[0] == 200
-        assert [line["user"] for line in logged if line["log_level"] == "warning"] == ["acme"] * is_said
+    for policy in ("no JSON", "[]", '"text"', '{"Statement": [], "Statement": []}'):
+        status, answer = await ask("UpdateUser", **user, Policy=policy)
+        assert (status, answer["__type"].rpartition("#")[2]) == (400, "InvalidRequestException")
+    for policy in ("{}", "", '{"Version": "2012-10-17", "Statement": []}'):
+        assert (await ask("UpdateUser", **user, Policy=policy))[0] == 200
 
 
 async def test_many_tags_at_once_are_all_there():

@@ -6,6 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
 from tidegate.settings import Settings, check_for_serve
 
 ENOUGH: dict[str, Any] = {
@@ -69,3 +72,25 @@ def test_host_keys_that_are_no_files_are_named_with_the_command(tmp_path: Path) 
         f"sftp.host_key_files[0]: {missing} does not exist; {make} '{missing}'`",
         f"sftp.host_key_files[1]: {tmp_path} is not a file; {make} {tmp_path}`",
     ]
+
+
+def test_rights_are_not_evaluated_by_whoever_serves() -> None:
+    """There AWS is asked, or the home decides."""
+    for mode in ("home", "assume", None):
+        assert problems_of(rights={"mode": mode}) == []
+    (problem,) = problems_of(rights={"mode": "evaluate"})
+    assert problem.startswith("rights.mode: evaluate is for `tidegate local`")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_taken"),
+    [("sftp", True), ("partners/*", True), ("tidegate-?-*", True), ("*", False), ("**", False), ("", False)],
+)
+def test_roles_of_users_are_never_all_of_an_account(name: str, is_taken: bool) -> None:
+    """The right to assume any role is the right to become anybody."""
+    settings = {"rights": {"user_roles": [f"arn:aws:iam::111122223333:role/{name}"]}}
+    if is_taken:
+        Settings.model_validate(settings)
+    else:
+        with pytest.raises(ValidationError):
+            Settings.model_validate(settings)

@@ -121,6 +121,10 @@ PATTERN_FORM = "expected a partner's name, in which * stands for anything and ? 
             "setup.trusted_services[0]: expected a service such as ecs-tasks.amazonaws.com, not 'ecs'",
         ),
         (
+            "rights: {user_roles: [partners]}",
+            "rights.user_roles[0]: expected a role's ARN, its name not * alone, not 'partners'",
+        ),
+        (
             "sftp: {proxy_protocol_from: [all]}",
             "sftp.proxy_protocol_from[0]: expected a network such as 10.0.0.0/16, not 'all'",
         ),

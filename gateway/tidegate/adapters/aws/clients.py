@@ -12,11 +12,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
 
 from tidegate.adapters.aws.errors import translated
 
@@ -57,21 +59,47 @@ class AwsEndpoint:
     full_object_checksums: bool = True
 
 
+class Pools:
+    """
+    Threads for calls.
+
+    Args:
+        s3_concurrency: Those of S3; identity providers have sixteen, all others eight.
+    """
+
+    def __init__(self, s3_concurrency: int) -> None:
+        self.s3 = ThreadPoolExecutor(s3_concurrency, thread_name_prefix="s3")
+        self.other = ThreadPoolExecutor(8, thread_name_prefix="aws")
+        # Somebody else's code answers, as slowly as it likes.
+        self.login = ThreadPoolExecutor(16, thread_name_prefix="login")
+        # boto3's sessions do not bear being asked for clients by several threads at once.
+        self.making = Lock()
+
+    def close(self) -> None:
+        """Take no more calls; those under way are not waited for."""
+        for pool in (self.s3, self.other, self.login):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
 class AwsClients:
     """
     Makes clients once and runs their calls in threads. Close it when done.
 
     Args:
         session: Whose settings apply; None is a new one, with those of this process's environment.
+        pools: Threads to use; None: those of its own.
     """
 
-    def __init__(self, endpoint: AwsEndpoint, session: boto3.Session | None = None) -> None:
+    def __init__(
+        self, endpoint: AwsEndpoint, session: boto3.Session | None = None, pools: Pools | None = None
+    ) -> None:
         self.endpoint = endpoint
         self._session = session or _session(endpoint)
-        self._s3_pool = ThreadPoolExecutor(endpoint.s3_concurrency, thread_name_prefix="s3")
-        self._pool = ThreadPoolExecutor(8, thread_name_prefix="aws")
-        # Somebody else's code answers, as slowly as it likes.
-        self._login_pool = ThreadPoolExecutor(16, thread_name_prefix="login")
+        self._pools = pools or Pools(endpoint.s3_concurrency)
+
+    @cached_property
+    def _models(self) -> botocore.session.Session:
+        return botocore.session.Session()
 
     @cached_property
     def s3(self) -> S3Client:
@@ -104,24 +132,35 @@ class AwsClients:
 
     @cached_property
     def sts(self) -> Any:
-        return self._client("sts", self._config(self.endpoint.read_timeout_seconds, pool=1))
+        return self._client("sts", self._config(self.endpoint.read_timeout_seconds, pool=8))
 
     @cached_property
     def iam(self) -> Any:
-        """For `setup` alone."""
-        return self._client("iam", self._config(self.endpoint.read_timeout_seconds, pool=2))
+        """For `setup`, and for the roles of users."""
+        return self._client("iam", self._config(self.endpoint.read_timeout_seconds, pool=8))
+
+    def acting(self, credentials: RefreshableCredentials) -> ActingClients:
+        """Return clients of S3 that act for somebody else, in the same threads. Blocks for some 10 ms."""
+        core = botocore.session.Session({"profile": (None, None, None, None)})
+        core.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
+        with self._pools.making:
+            # What is large, the models of the services, all of them share.
+            core.register_component("data_loader", self._models.get_component("data_loader"))
+        with translated():
+            session = boto3.Session(region_name=self.endpoint.region, botocore_session=core)
+        return ActingClients(self.endpoint, session, self._pools)
 
     async def run_s3(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking S3 call; its errors come out as ours."""
-        return await self._run(self._s3_pool, partial(call, *args, **kwargs))
+        return await self._run(self._pools.s3, partial(call, *args, **kwargs))
 
     async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run any other blocking call; its errors come out as ours."""
-        return await self._run(self._pool, partial(call, *args, **kwargs))
+        return await self._run(self._pools.other, partial(call, *args, **kwargs))
 
     async def run_login(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking call of an identity provider, which holds nothing else up."""
-        return await self._run(self._login_pool, partial(call, *args, **kwargs))
+        return await self._run(self._pools.login, partial(call, *args, **kwargs))
 
     def lambda_client(self, read_timeout: float) -> Any:
         """Return a new client of Lambda that asks once. Blocks for a moment."""
@@ -133,8 +172,10 @@ class AwsClients:
 
     def close(self) -> None:
         """Let go of threads and connections; calls under way are not waited for."""
-        for pool in (self._s3_pool, self._pool, self._login_pool):
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._pools.close()
+        self._close_clients()
+
+    def _close_clients(self) -> None:
         for name in ("s3", "s3_patient", "s3_once", "dynamodb", "kms", "sts", "iam"):
             if name in self.__dict__:
                 self.__dict__[name].close()
@@ -155,7 +196,7 @@ class AwsClients:
 
     def _client(self, service: str, config: Any) -> Any:
         make: Any = self._session.client
-        with translated():
+        with self._pools.making, translated():
             return make(service, endpoint_url=self.endpoint.endpoint_url, config=config)
 
     def _config(self, read_timeout: float, pool: int, attempts: int | None = None) -> Any:
@@ -173,6 +214,31 @@ class AwsClients:
             proxies={} if self.endpoint.endpoint_url else None,
             parameter_validation=True,
         )
+
+
+class ActingClients(AwsClients):
+    """
+    Clients of S3 with the credentials of a session, in the threads of others.
+
+    Those for parts are made when they are first asked for: most sessions send small files.
+    """
+
+    def close(self) -> None:
+        """Let go of connections; what is under way still ends."""
+        self._close_clients()
+
+
+class _Given(CredentialProvider):
+    """Has the credentials already."""
+
+    METHOD = CANONICAL_NAME = "given"
+
+    def __init__(self, credentials: RefreshableCredentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> RefreshableCredentials:
+        return self._credentials
 
 
 def _session(endpoint: AwsEndpoint) -> boto3.Session:

@@ -140,7 +140,10 @@ class S3ObjectStore(S3Parts):
                 **condition(replacing),
             )
         told(answer, "ETag", f"completing {location}")
-        return await self.head(location, version_of(answer))
+        return await self._completed(location, version_of(answer))
+
+    async def _completed(self, location: Location, version_id: str | None) -> StoredObject:
+        return await self.head(location, version_id)
 
     async def abort_multipart(self, location: Location, upload_id: UploadId) -> None:
         with suppress(NotFound):

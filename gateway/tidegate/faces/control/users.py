@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
-
 from tidegate.core.arns import Arns
 from tidegate.core.user_updates import HomeUpdate, UserUpdate
 from tidegate.core.users import Home, HomeDirectoryType, Mapping, MappingType, PosixProfile, User
@@ -16,8 +14,6 @@ from tidegate.faces.control.servers import tag_members, tags_in, users_in
 from tidegate.services.servers import Servers
 from tidegate.services.user_counts import UserCounts
 from tidegate.services.users import NewUser, Users
-
-_log = structlog.get_logger("tidegate.api")
 
 
 class UserOperations:
@@ -57,7 +53,6 @@ class UserOperations:
         await self._counts.make_room(users.server_id)
         with about("User", name):
             await users.create(new)
-        _tell_of_policy(name, new.policy)
         return _ids(request)
 
     async def _describe(self, request: Members) -> Members:
@@ -98,7 +93,6 @@ class UserOperations:
         )
         with about("User", name):
             await users.update(name, update)
-        _tell_of_policy(name, update.policy)
         return _ids(request)
 
     async def _delete(self, request: Members) -> None:
@@ -138,11 +132,6 @@ class UserOperations:
 
 def _ids(request: Members) -> Members:
     return {name: request[name] for name in ("ServerId", "UserName")}
-
-
-def _tell_of_policy(user_name: str, policy: str | None) -> None:
-    if policy:
-        _log.warning("a session policy is kept, and not applied: the home alone decides", user=user_name)
 
 
 def _home_update(request: Members) -> HomeUpdate:

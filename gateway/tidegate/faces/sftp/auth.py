@@ -9,11 +9,14 @@ the ones before the right one are no refusals.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
+from typing import Any
 
 import asyncssh
 import structlog
 
-from tidegate.core.errors import GatewayError
+from tidegate.core.errors import AccessDenied, GatewayError
 from tidegate.core.identity_providers import LoginRefused
 from tidegate.core.ids import new_session_id
 from tidegate.core.paths import HomeTree
@@ -209,7 +212,7 @@ class Connection(asyncssh.SSHServer):
 
     # --- sessions -------------------------------------------------------------------------
 
-    def session_requested(self) -> SftpSession | bool:
+    def session_requested(self) -> Awaitable[SftpSession] | bool:
         if self._who is None or self._visit is None:
             return False
         user, key = self._who
@@ -228,7 +231,33 @@ class Connection(asyncssh.SSHServer):
             return False
         if not self._visit.begin_session():
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "Too many sessions")
-        return SftpSession(self._context, session, tree, self.may_write, self._visit)
+        return _Opening(partial(self._session, user, session, tree, self._visit))
+
+    async def _session(self, user: User, session: Session, tree: HomeTree, visit: Visit) -> SftpSession:
+        try:
+            store = await self._context.rights.store_for(user, session)
+        except GatewayError as error:
+            visit.end_session()
+            visit.refused("session refused", str(error))
+            raise asyncssh.ChannelOpenError(*_refused(error)) from None
+        return SftpSession(self._context, session, tree, store, self.may_write, visit)
+
+
+class _Opening:
+    """A session that is opened once it is waited for, which it is not if its connection is lost first."""
+
+    def __init__(self, open_: Callable[[], Coroutine[Any, Any, SftpSession]]) -> None:
+        self._open = open_
+
+    def __await__(self) -> Generator[Any, Any, SftpSession]:
+        return self._open().__await__()
+
+
+def _refused(error: GatewayError) -> tuple[int, str]:
+    """Return what a client may know of why it gets no session."""
+    if isinstance(error, AccessDenied):
+        return asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "Permission denied"
+    return asyncssh.OPEN_CONNECT_FAILED, "Try again later"
 
 
 def _took_too_long(exc: Exception | None) -> bool:

@@ -20,6 +20,7 @@ from tidegate.services.hashes import Hashes
 from tidegate.services.identity_providers import Identities
 from tidegate.services.intake import Uploads
 from tidegate.services.logins import Logins
+from tidegate.services.rights import Rights
 
 
 class Answering:
@@ -55,12 +56,13 @@ class FaceContext:
     logins: Logins
     uploads: Uploads
     downloads: Downloads
-    browsing: Callable[[HomeTree, Session], Browsing]
+    browsing: Callable[[HomeTree, Session, ObjectStore], Browsing]
     routes: Routes
-    store: ObjectStore
+    store: ObjectStore  # the gateway's own; a session's is `rights`'
     guard: Guard
     hashes: Hashes
     identities: Identities
+    rights: Rights
     # Endings go on after their connection is gone, so they belong to the server and not to it.
     endings: set[asyncio.Task[None]] = field(default_factory=set)
     answering: Answering = field(default_factory=Answering)
@@ -69,11 +71,12 @@ class FaceContext:
     def server_id(self) -> str:
         return self.server.server_id
 
-    def end_later(self, ending: Coroutine[Any, Any, None]) -> None:
+    def end_later(self, ending: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run an ending in the background; `ended` waits for it."""
         task = asyncio.create_task(ending)
         self.endings.add(task)
         task.add_done_callback(self.endings.discard)
+        return task
 
     async def ended(self) -> None:
         """Return when all endings so far have run."""

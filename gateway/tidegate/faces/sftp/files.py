@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ from tidegate.faces.sftp.answers import answered, answered_stream, as_sftp_error
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.limits import TOO_MANY_HANDLES, Visit
 from tidegate.faces.sftp.listings import Listing
+from tidegate.ports.objects import ObjectStore
 from tidegate.services.attributes import Attributes
 from tidegate.services.downloads import Download
 from tidegate.services.kinds import Kinds
@@ -34,30 +36,41 @@ class Files(asyncssh.SFTPServer):
         context: FaceContext,
         session: Session,
         tree: HomeTree,
+        store: ObjectStore,
         visit: Visit,
     ) -> None:
         super().__init__(channel)
         self.session = session
+        self._store = store  # with the rights of this session
         self._visit = visit
         # The handler counts: directories are closed without our being told.
         self.count_handles: Callable[[], int] = lambda: 0
         self._context = context
         self._tree = tree
-        self._browsing = context.browsing(tree, session)
+        self._browsing = context.browsing(tree, session, store)
         self._attributes = Attributes(
-            tree, session, self._browsing, context.store, context.uploads, context.behaviour
+            tree, session, self._browsing, store, context.uploads, context.behaviour
         )
+        # A guard of ours, also over what the session may write and not see.
         self._kinds = Kinds(tree, context.store, one_kind=context.behaviour.one_kind)
         self._open: set[Upload | Download] = set()
 
     def leave(self) -> None:
         """End what the client never closed: its session or connection is gone."""
+        endings = []
         for each in self._open:
             if isinstance(each, Upload):
-                self._context.end_later(each.abandon(self._visit.why_ended))
+                endings.append(self._context.end_later(each.abandon(self._visit.why_ended)))
             else:
                 each.abandon(self._visit.why_ended)
         self._open = set()
+        self._context.end_later(self._left(endings))
+
+    async def _left(self, endings: list[asyncio.Task[None]]) -> None:
+        """They write with the rights of this session: those are let go of afterwards."""
+        if endings:
+            await asyncio.wait(endings)
+        await self._context.rights.left(self.session)
 
     def exit(self) -> None:
         # Without an exit status `scp` reports failure for a transfer that went well.
@@ -75,7 +88,7 @@ class Files(asyncssh.SFTPServer):
         else:
             name = self._path(path)
             location = self._tree.resolve(name).file_location()
-            opened = await self._context.downloads.begin(self.session, name, location)
+            opened = await self._context.downloads.begin(self.session, name, location, store=self._store)
         self._open.add(opened)
         return opened
 
@@ -96,7 +109,7 @@ class Files(asyncssh.SFTPServer):
             await self._browsing.stat(path)
         if intent.must_be_new and await self._is_there(path):
             raise AlreadyExists(f"{path} exists, and the client wants a new file")
-        return await self._context.uploads.begin(self.session, path, location, intent)
+        return await self._context.uploads.begin(self.session, path, location, intent, store=self._store)
 
     async def _is_there(self, path: str) -> bool:
         try:
@@ -242,7 +255,8 @@ class Files(asyncssh.SFTPServer):
             raise Unsupported(f"only sha256, not {algorithms[:9]!r}", text="Only sha256 is supported")
         hashes = self._context.hashes
         if isinstance(subject, bytes):
-            stored, digest = await hashes.at(self._tree.resolve(self._path(subject)).file_location())
+            location = self._tree.resolve(self._path(subject)).file_location()
+            stored, digest = await hashes.at(location, store=self._store)
         elif isinstance(subject, Download):
             stored, digest = subject.stored, await hashes.of(subject.stored)
         else:

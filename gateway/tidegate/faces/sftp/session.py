@@ -27,6 +27,7 @@ from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.files import Files
 from tidegate.faces.sftp.limits import Visit
 from tidegate.faces.sftp.requests import Requests
+from tidegate.ports.objects import ObjectStore
 
 
 class Handler(Requests):
@@ -72,9 +73,16 @@ class SftpSession(SSHServerStreamSession[bytes]):
     """A channel that can be asked for the subsystem `sftp` and nothing else."""
 
     def __init__(
-        self, context: FaceContext, session: Session, tree: HomeTree, may_write: asyncio.Event, visit: Visit
+        self,
+        context: FaceContext,
+        session: Session,
+        tree: HomeTree,
+        store: ObjectStore,
+        may_write: asyncio.Event,
+        visit: Visit,
     ) -> None:
         super().__init__(None)
+        self._store = store
         self._context = context
         self._session = session
         self._tree = tree
@@ -110,7 +118,7 @@ class SftpSession(SSHServerStreamSession[bytes]):
         channel: Any = self._chan
         channel.set_encoding(None)
         self._encoding = None
-        files = Files(channel, self._context, self._session, self._tree, self._visit)
+        files = Files(channel, self._context, self._session, self._tree, self._store, self._visit)
         reader, writer = SSHReader[bytes](self, channel), SSHWriter[bytes](self, channel)
         handler = Handler(files, reader, writer, self._context, self._may_write, self._visit)
         files.count_handles = handler.count_handles
