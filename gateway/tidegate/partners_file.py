@@ -1,11 +1,13 @@
-"""The `partners:` of a configuration as the users it wants."""
+"""The `partners:` and the `server:` of a configuration as the users and the server it wants."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tidegate.core.errors import InvalidKey, InvalidSettings
 from tidegate.core.public_keys import parse_public_key
+from tidegate.core.security_policies import POLICIES
 from tidegate.services.users import WantedUser
 from tidegate.settings.model import Settings
 from tidegate.settings.partners import PartnerSettings
@@ -22,9 +24,24 @@ def wanted_users(settings: Settings, source: str) -> list[WantedUser]:
         InvalidSettings: A key or key file cannot be used; names partner and place.
     """
     return [
-        WantedUser(partner.name, settings.home_of(partner), _keys(partner, source))
+        WantedUser(partner.name, settings.home_of(partner), _keys(partner, source), members=partner.members)
         for partner in settings.partners
     ]
+
+
+def wanted_server(settings: Settings, source: str) -> dict[str, Any]:
+    """
+    Return the members that the configuration wants a server of ours to have, by name.
+
+    Raises:
+        InvalidSettings: It names a security policy that no gateway knows.
+    """
+    name = settings.server.security_policy
+    if name is not None and name not in POLICIES:
+        raise InvalidSettings(
+            f"{source}: server.security_policy: there is no {name}", hint=f"known are {', '.join(POLICIES)}"
+        )
+    return settings.server.members
 
 
 def _keys(partner: PartnerSettings, source: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import click
 
 from tidegate.cli.kinds import partner_name
 from tidegate.cli.output import output_option, print_rows
-from tidegate.cli.target import Target, announce, target_options, with_users
+from tidegate.cli.target import Target, announce, partner_target_options, with_users
 from tidegate.core.users import SshPublicKey
 from tidegate.services.users import Users
 from tidegate_keys.members import KEY_COLUMNS, key_members
@@ -21,7 +21,7 @@ def keys() -> None:
 
 
 @keys.command(short_help="Let a key log a partner in.")
-@target_options
+@partner_target_options
 @click.argument("partner", type=partner_name)
 @click.option(
     "--key", "file", metavar="FILE", required=True, help="Public key file; - is standard input.  [required]"
@@ -32,14 +32,19 @@ def add(target: Target, partner: str, file: str) -> None:
     announce(target)
 
     async def work(users: Users) -> SshPublicKey:
-        return await users.add_key(partner, pasted)
+        added = await users.add_key(partner, pasted)
+        if target.transfer is None:
+            return added
+        # There the endpoint gives keys their ids.
+        kept = (await users.get(partner)).keys
+        return next((key for key in kept if key.fingerprint == added.fingerprint), added)
 
     added = with_users(target, work)
     click.echo(f"added {added.key_id} {added.fingerprint} ({added.algorithm}) to {partner}")
 
 
 @keys.command(name="list", short_help="List a partner's keys, or everybody's.")
-@target_options
+@partner_target_options
 @click.argument("partner", required=False, type=partner_name)
 @output_option
 def list_keys(target: Target, partner: str | None, output: str) -> None:
@@ -53,7 +58,7 @@ def list_keys(target: Target, partner: str | None, output: str) -> None:
 
 
 @keys.command(short_help="Forbid one of a partner's keys.")
-@target_options
+@partner_target_options
 @click.argument("partner", type=partner_name)
 @click.argument("key", metavar="KEY_ID|FINGERPRINT")
 def remove(target: Target, partner: str, key: str) -> None:

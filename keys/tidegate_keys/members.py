@@ -6,7 +6,7 @@ from typing import Any
 
 from tidegate.cli.output import at
 from tidegate.core.homes import start_of
-from tidegate.core.users import Mapping, SshPublicKey, User
+from tidegate.core.users import TIME_NOT_KNOWN, Mapping, PosixProfile, SshPublicKey, User
 
 MAPPING_COLUMNS = ["Entry", "Target", "Type"]
 KEY_COLUMNS = ["SshPublicKeyId", "Fingerprint", "Algorithm", "Comment", "DateImported"]
@@ -17,6 +17,7 @@ def user_members(user: User) -> dict[str, Any]:
     of_the_api = {
         "Role": user.role,
         "Policy": user.policy,
+        "PosixProfile": _posix_members(user.posix_profile),
         "Tags": [{"Key": key, "Value": value} for key, value in user.tags],
     }
     return {
@@ -26,10 +27,16 @@ def user_members(user: User) -> dict[str, Any]:
         "HomeDirectoryMappings": [mapping_members(each) for each in user.home.mappings],
         "StartDirectory": start_of(user.home),
         "ServerId": user.server_id,
-        "CreatedAt": at(user.created_at),
+        "CreatedAt": None if user.created_at == TIME_NOT_KNOWN else at(user.created_at),
         **{name: value for name, value in of_the_api.items() if value},
         "Keys": [key_members(key) for key in user.keys],
     }
+
+
+def _posix_members(posix: PosixProfile | None) -> dict[str, Any] | None:
+    if posix is None:
+        return None
+    return {"Uid": posix.uid, "Gid": posix.gid, "SecondaryGids": list(posix.secondary_gids)}
 
 
 def mapping_members(mapping: Mapping) -> dict[str, Any]:

@@ -8,14 +8,21 @@ from typing import Any
 import click
 
 from tidegate.backend import Backend
-from tidegate.cli.kinds import partner_name
+from tidegate.cli.kinds import partner_name, role_arn
 from tidegate.cli.output import output_option, print_json, print_members, print_rows
-from tidegate.cli.target import Target, announce, server_id_of, target_options, with_backend, with_users
-from tidegate.core.errors import GatewayError
+from tidegate.cli.target import (
+    Target,
+    announce,
+    partner_target_options,
+    server_id_of,
+    with_backend,
+    with_users,
+)
+from tidegate.core.errors import GatewayError, Misuse
 from tidegate.core.homes import for_user
 from tidegate.core.host_keys import HostKey, active
 from tidegate.core.users import Home, User
-from tidegate.services.users import Users
+from tidegate.services.users import NewUser, Users
 from tidegate_keys.for_partner import for_partner_text
 from tidegate_keys.homes import home_options, wanted_home
 from tidegate_keys.members import KEY_COLUMNS, MAPPING_COLUMNS, user_members
@@ -28,24 +35,23 @@ def partners() -> None:
 
 
 @partners.command(short_help="Add a partner.")
-@target_options
+@partner_target_options
 @click.argument("name", type=partner_name)
 @home_options
 @click.option(
     "--key", "files", metavar="FILE", multiple=True, help="Public key file; - is standard input. Repeatable."
 )
-def add(target: Target, name: str, files: tuple[str, ...], **home: Any) -> None:
+@click.option(
+    "--role", metavar="ARN", type=role_arn, default="", help="IAM role that it works under; AWS wants one."
+)
+def add(target: Target, name: str, files: tuple[str, ...], role: str, **home: Any) -> None:
     """Add the partner NAME: 3 to 100 letters, digits, _ . @ or -."""
+    if target.transfer and not (home["home"] or home["directories"] or home["mapped_files"]):
+        raise Misuse("a server of Transfer Family has no landing bucket", hint="say --home /BUCKET/PREFIX")
     wanted = wanted_home(f"/{target.settings.landing.bucket}/{name}", **home)
-    pasted = [read_key(file) for file in files]
+    new = NewUser(name, wanted, tuple(read_key(file) for file in files), role=role)
     announce(target)
-
-    async def work(backend: Backend) -> tuple[User, list[str]]:
-        users = backend.users(await server_id_of(target, backend))
-        added = await users.add(name, wanted, pasted)
-        return added, [bucket for bucket in _buckets(added) if await _is_missing(backend, bucket)]
-
-    added, missing_buckets = with_backend(target, work)
+    added, missing_buckets = _added(target, new)
     count = len(added.keys)
     click.echo(f"added {name}, home {added.home}, {count} {'key' if count == 1 else 'keys'}")
     for bucket in missing_buckets:
@@ -54,8 +60,22 @@ def add(target: Target, name: str, files: tuple[str, ...], **home: Any) -> None:
         click.echo(f"nobody can log in yet: {target.command(f'keys add {name} --key FILE')}", err=True)
 
 
+def _added(target: Target, new: NewUser) -> tuple[User, list[str]]:
+    """Add a partner, and return it with the buckets of its home that are not there."""
+
+    async def in_ours(backend: Backend) -> tuple[User, list[str]]:
+        added = await backend.users(await server_id_of(target, backend)).create(new)
+        return added, [bucket for bucket in _buckets(added) if await _is_missing(backend, bucket)]
+
+    async def at_aws(users: Users) -> tuple[User, list[str]]:
+        # Who may make users there need not see buckets: nothing is said of them.
+        return await users.create(new), []
+
+    return with_users(target, at_aws) if target.transfer else with_backend(target, in_ours)
+
+
 @partners.command(name="list", short_help="List all partners.")
-@target_options
+@partner_target_options
 @output_option
 def list_partners(target: Target, output: str) -> None:
     """List all partners. JSON has their keys, too."""
@@ -72,12 +92,14 @@ def list_partners(target: Target, output: str) -> None:
 
 
 @partners.command(short_help="Show a partner and its keys.")
-@target_options
+@partner_target_options
 @click.argument("name", type=partner_name)
 @click.option("--for-partner", is_flag=True, help="Print the text to send to the partner.")
 @output_option
 def show(target: Target, name: str, for_partner: bool, output: str) -> None:
     """Show the partner NAME with its keys, or what to tell it."""
+    if for_partner and target.transfer:
+        raise Misuse("--for-partner is for our own gateways: it tells their host key", hint="leave it out")
 
     async def work(users: Users) -> User:
         return await users.get(name)
@@ -108,7 +130,7 @@ async def _kept_host_keys(backend: Backend) -> list[HostKey]:
 
 
 @partners.command(short_help="Remove a partner and its keys.")
-@target_options
+@partner_target_options
 @click.argument("name", type=partner_name)
 def remove(target: Target, name: str) -> None:
     """Remove the partner NAME and its keys. Its files and records stay."""

@@ -19,11 +19,13 @@ from typing import Any
 
 import pytest
 
+from support.transfer_as_given import CANNOT_HOLD, AsGiven
 from tidegate.adapters.aws.clients import AwsClients, AwsEndpoint
 from tidegate.adapters.aws.directory import DynamoUserDirectory
 from tidegate.adapters.aws.provision import Provisioner
 from tidegate.adapters.aws.s3 import S3ObjectStore
 from tidegate.adapters.aws.tables import directory_table, transfers_table
+from tidegate.adapters.aws.transfer_directory import TransferUserDirectory
 from tidegate.adapters.aws.transfer_log import DynamoTransferLog
 from tidegate.adapters.aws.workflows import DynamoWorkflows
 from tidegate.adapters.memory.clock import ManualClock
@@ -73,7 +75,7 @@ def aws_clients(moto_url: str) -> Iterator[AwsClients]:
 @pytest.fixture
 def clients(backend: str, request: pytest.FixtureRequest) -> AwsClients | None:
     """The clients of the AWS adapters; None where there is only memory, and then no server starts."""
-    return None if backend == "memory" else request.getfixturevalue("aws_clients")
+    return None if backend in ("memory", "transfer") else request.getfixturevalue("aws_clients")
 
 
 @pytest.fixture
@@ -190,7 +192,30 @@ async def log(clients: AwsClients | None, now: datetime) -> MemoryTransferLog | 
 
 
 @pytest.fixture
-async def directory(clients: AwsClients | None) -> UserDirectory:
+def transfer_directory(tidegate: Any) -> Iterator[UserDirectory]:
+    """The Transfer endpoint of a gateway without partners."""
+    made = AwsClients(
+        AwsEndpoint(
+            region=tidegate.region,
+            endpoint_url=tidegate.endpoint_url,
+            access_key_id="test",
+            secret_access_key="test",
+        )
+    )
+    for user in made.transfer.list_users(ServerId=tidegate.server_id)["Users"]:
+        made.transfer.delete_user(ServerId=tidegate.server_id, UserName=user["UserName"])
+    yield AsGiven(TransferUserDirectory(made), "s-0123456789abcdef0", tidegate.server_id)
+    made.close()
+
+
+@pytest.fixture
+def directory(backend: str, clients: AwsClients | None, request: pytest.FixtureRequest) -> UserDirectory:
+    if backend == "transfer":
+        named = (request.node.originalname, request.cls.__name__ if request.cls else "")
+        if why := next((CANNOT_HOLD[name] for name in named if name in CANNOT_HOLD), ""):
+            pytest.skip(f"not by the Transfer API: {why}")
+        found: UserDirectory = request.getfixturevalue("transfer_directory")
+        return found
     if clients is None:
         return MemoryUserDirectory()
     return DynamoUserDirectory(clients, new_table(clients, directory_table))

@@ -14,6 +14,7 @@ from docs_pages import PAGES, blocks, first_column, indented, name_of, sections,
 from tidegate.cli.main import cli
 
 TARGET_OPTIONS = {"--state-dir", "--endpoint-url", "--config"}
+TRANSFER_OPTIONS = {"--transfer", "--server-id", "--profile", "--region"}
 
 
 def commands(command: click.Command = cli, name: str = "tidegate") -> Iterator[tuple[str, click.Command]]:
@@ -60,13 +61,17 @@ def test_every_option_is_in_the_section_of_its_command(name: str, command: click
     if has >= TARGET_OPTIONS:
         assert "(#which-gateway)" in section
         documented |= TARGET_OPTIONS
+    if has >= TRANSFER_OPTIONS:
+        assert "(#a-transfer-endpoint)" in section
+        documented |= TRANSFER_OPTIONS
     assert documented == has
 
 
 def test_the_options_that_name_a_gateway_are_explained_once() -> None:
-    """The section the others link to has all three."""
-    section = sections(text_of("docs/commands.md"))["Which gateway"]
-    assert {option.split()[0] for option in first_column(section)} == TARGET_OPTIONS
+    """The sections the others link to have all of them."""
+    page = sections(text_of("docs/commands.md"))
+    for heading, named in (("Which gateway", TARGET_OPTIONS), ("A Transfer endpoint", TRANSFER_OPTIONS)):
+        assert {option.split()[0] for option in first_column(page[heading])} == named
 
 
 def test_every_argument_is_shown() -> None:

@@ -115,6 +115,7 @@ SETUP_ACTIONS = {
 # Of the directory table, and of KMS: host keys are kept there.
 _HOST_KEY_ACTIONS = {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "kms:Encrypt"}
 _CLIENT_NAMES = {"s3", "s3_patient", "s3_once", "dynamodb", "kms", "iam", "sts"}
+TRANSFER_CALLS = "transfer_directory.py"
 _NO_CALLS = {"get_paginator", "get_waiter", "close"}
 
 
@@ -122,6 +123,8 @@ def aws_calls(folder: str = "gateway/tidegate/adapters/aws") -> set[str]:
     """Return the names of all calls to AWS in the adapters of a folder, those by paginators included."""
     found = set()
     for path in (ROOT / folder).glob("*.py"):
+        if path.name == TRANSFER_CALLS:  # with the rights of a person's profile, below
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and _name(node.value) in _CLIENT_NAMES:
                 found.add(node.attr)
@@ -132,6 +135,29 @@ def aws_calls(folder: str = "gateway/tidegate/adapters/aws") -> set[str]:
 
 def _name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+def transfer_calls() -> set[str]:
+    """Return the operations of Transfer Family that commands with --transfer ask for."""
+    text = (ROOT / "gateway/tidegate/adapters/aws" / TRANSFER_CALLS).read_text(encoding="utf-8")
+    return {
+        str(node.args[0].value)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and _name(node.func) in ("_call", "_pages")
+        if isinstance(node.args[0], ast.Constant)
+    }
+
+
+def test_the_policies_of_one_file_allow_every_call_to_transfer_family() -> None:
+    """Reading takes the first policy of the page, changing the second as well; no more than is asked."""
+    reading, changing = (
+        json.loads(block)["Statement"] for block in blocks(text_of("docs/one-file.md"), "json")
+    )
+    asked = {f"transfer:{''.join(map(str.capitalize, name.split('_')))}" for name in transfer_calls()}
+    reads = {action for action in asked if action.startswith(("transfer:Describe", "transfer:List"))}
+    assert {action for each in reading for action in each["Action"]} == reads
+    # AWS asks it of whoever names a role; the role of users is named by CreateUser.
+    assert {action for each in changing for action in each["Action"]} == asked - reads | {"iam:PassRole"}
 
 
 def policy_actions() -> dict[str, set[str]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tidegate.adapters.aws.lambda_function import LambdaFunction
     from tidegate.adapters.aws.leases import DynamoGatewayLeases
     from tidegate.adapters.aws.s3 import S3ObjectStore
+    from tidegate.adapters.aws.transfer_directory import TransferUserDirectory
     from tidegate.adapters.aws.transfer_log import DynamoTransferLog
     from tidegate.adapters.aws.workflows import DynamoWorkflows
     from tidegate.adapters.callable_provider import CallableProvider
@@ -47,7 +48,11 @@ if TYPE_CHECKING:
 
     # An adapter or fake that stops keeping the form of its port fails the type check here.
     clocks: tuple[type[Clock], ...] = (SystemClock, ManualClock)
-    directories: tuple[type[UserDirectory], ...] = (DynamoUserDirectory, MemoryUserDirectory)
+    directories: tuple[type[UserDirectory], ...] = (
+        DynamoUserDirectory,
+        MemoryUserDirectory,
+        TransferUserDirectory,
+    )
     leases: tuple[type[GatewayLeases], ...] = (DynamoGatewayLeases, MemoryGatewayLeases)
     stores: tuple[type[ObjectStore], ...] = (S3ObjectStore, AssumedStore, MemoryObjectStore)
     logs: tuple[type[TransferLog], ...] = (DynamoTransferLog, MemoryTransferLog)

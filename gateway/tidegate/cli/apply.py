@@ -1,84 +1,90 @@
-"""`tidegate apply`: make a gateway's partners what a file says they are."""
+"""`tidegate apply`: make a server and its partners what a file says they are."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
 import click
 
+from tidegate.adapters.aws.transfer_directory import TransferUserDirectory
+from tidegate.adapters.aws.transfer_members import check_held
+from tidegate.adapters.clock import SystemClock
 from tidegate.cli.output import output_option, print_rows
-from tidegate.cli.target import Target, announce, target_options, with_users
-from tidegate.core.errors import InvalidSettings, Misuse
-from tidegate.local.state_dir import StateDirectory
-from tidegate.partners_file import wanted_users
-from tidegate.services.users import Change, Users, WantedUser
-from tidegate.settings.loader import LoadedSettings, load
-from tidegate.settings.sources import STDIN
+from tidegate.cli.target import Target, announce, partner_target_options, with_directory
+from tidegate.cli.wanted import Wanted, role_option, wanted_by
+from tidegate.cli.workflows_in_file import made
+from tidegate.core.errors import Misuse
+from tidegate.ports.directory import UserDirectory
+from tidegate.services.users import Change, Plan, Users
 
 _COLUMNS = ["Action", "UserName", "What"]
+_NAMES_SHOWN = 10
 
 
 @click.command(short_help="Make partners what a file says they are.")
-@target_options
+@partner_target_options
 @click.argument("file")
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@click.option("--prune", is_flag=True, help="Remove partners that FILE does not name.")
+@click.option("--prune-all", is_flag=True, help="The same, even if none of those that are there stays.")
+@role_option
 @output_option
-def apply(target: Target, file: str, dry_run: bool, output: str) -> None:
+def apply(
+    target: Target, file: str, dry_run: bool, prune: bool, prune_all: bool, role: str | None, output: str
+) -> None:
     """
     Make the partners of FILE what it says: added, homes set, keys added and removed.
 
-    FILE is a configuration; of it, `partners` and `landing.bucket` are read. - is standard input. A
-    partner of FILE has exactly the keys listed there afterwards; at a local gateway one that lists none
-    has the key made for it, as at the start. Partners that FILE does not name are left alone.
+    FILE is a configuration; of it, `server`, `partners` and `landing.bucket` are read. - is standard input.
+    A partner of FILE has exactly the keys listed there afterwards; at a local gateway one that lists none
+    has the key made for it, as at the start. Partners that FILE does not name are left alone, unless --prune
+    is given.
     """
-    if file == STDIN and target.options == f"--config {STDIN}":
-        raise Misuse("standard input cannot be both FILE and --config", hint="give one of them as a file")
-    loaded = load(file, os.environ, sys.stdin)
-    wanted = wanted_users(loaded.settings, loaded.source)
-    _refuse_other_landing(target, loaded)
+    wanted = wanted_by(file, target, role, dry_run=dry_run)
     announce(target)
-    without_key: list[str] = []
-    if target.state_dir is not None:
-        wanted, without_key = _with_demo_keys(wanted, StateDirectory(target.state_dir), dry_run=dry_run)
 
-    async def work(users: Users) -> list[Change]:
-        return await users.bring_to(wanted, exact=True, dry_run=dry_run)
+    async def work(directory: UserDirectory, server_id: str) -> list[Change]:
+        users = Users(directory, SystemClock(), server_id)
 
-    changes = with_users(target, work)
-    changes += [Change("add", name, "key, made for it in the state directory") for name in without_key]
+        async def planned(server: dict[str, Any]) -> Plan:
+            return await users.plan(
+                wanted.users,
+                exact=True,
+                prune=prune or prune_all,
+                server=server,
+                check=check_held if target.transfer else None,
+            )
+
+        settled = await wanted.settled(directory)
+        plan = await planned(settled.server)
+        _tell_of_removals(plan, even_all=prune_all)
+        if not dry_run:
+            if settled.missing and isinstance(directory, TransferUserDirectory):
+                plan = await planned(await made(directory, settled))
+            await plan.carry_out()
+        return settled.changes + plan.changes
+
+    changes = _with_keys_to_be_made(with_directory(target, work), wanted)
     rows = [{"Action": each.action, "UserName": each.user_name, "What": each.what} for each in changes]
     print_rows(rows, _COLUMNS, output, "nothing to change")
     if dry_run and changes:
         click.echo("dry run: nothing was changed", err=True)
 
 
-def _refuse_other_landing(target: Target, loaded: LoadedSettings) -> None:
-    """Raise `InvalidSettings` if homes that FILE leaves to a default would lie in a foreign bucket."""
-    theirs, ours = loaded.settings.landing.bucket, target.settings.landing.bucket
-    partners = loaded.settings.partners
-    homeless = [each.name for each in partners if each.home is None and not each.mappings]
-    if homeless and theirs != ours and not target.is_endpoint_only:
-        raise InvalidSettings(
-            f"{loaded.source}: {homeless[0]} has no home, and would get one in {theirs}, its landing.bucket; "
-            f"that of {target.description} is {ours}",
-            hint="let FILE extend the configuration of the gateway, or give each partner a home",
+def _tell_of_removals(plan: Plan, *, even_all: bool) -> None:
+    gone = plan.removed_users
+    if not gone:
+        return
+    if not plan.users_kept and not even_all:
+        raise Misuse(
+            f"FILE names none of the {len(gone)} partners that are there: all of them would be removed",
+            hint="is it the right file, and the right gateway? If so: --prune-all",
         )
+    more = f" and {len(gone) - _NAMES_SHOWN} more" if len(gone) > _NAMES_SHOWN else ""
+    count = "1 partner" if len(gone) == 1 else f"{len(gone)} partners"
+    click.echo(f"not in FILE, so to be removed: {count}: {', '.join(gone[:_NAMES_SHOWN])}{more}", err=True)
 
 
-def _with_demo_keys(
-    wanted: Sequence[WantedUser], state: StateDirectory, *, dry_run: bool
-) -> tuple[list[WantedUser], list[str]]:
-    """Return the users, each with a key, and the names of those whose key a dry run does not make."""
-    users, not_made = [], []
-    for user in wanted:
-        if user.keys:
-            users.append(user)
-        elif dry_run and not state.partner_key_file(user.user_name).exists():
-            users.append(user)
-            not_made.append(user.user_name)
-        else:
-            users.append(replace(user, keys=(state.partner_key(user.user_name)[1],)))
-    return users, not_made
+def _with_keys_to_be_made(changes: list[Change], wanted: Wanted) -> list[Change]:
+    made = "key, made for it in the state directory"
+    return changes + [Change("add", name, made) for name in wanted.without_key]

@@ -13,7 +13,7 @@ from tidegate.cli.output import print_json
 from tidegate.core.errors import Misuse
 from tidegate.local.files import replace_file
 from tidegate.logs import escaped
-from tidegate.partners_file import wanted_users
+from tidegate.partners_file import wanted_server, wanted_users
 from tidegate.settings.loader import load, load_with_layers
 from tidegate.settings.migrations import FORMAT_VERSION, migrated
 from tidegate.settings.schema import json_schema
@@ -37,6 +37,7 @@ def check(file: str | None) -> None:
     """
     loaded = load(_named(file), os.environ, sys.stdin)
     wanted_users(loaded.settings, loaded.source)
+    wanted_server(loaded.settings, loaded.source)
     click.echo(f"{loaded.source} is good")
 
 

@@ -12,7 +12,8 @@ from tidegate.core.errors import NotFound
 from tidegate.core.ids import LogId
 from tidegate.core.transfers import TransferStatus
 from tidegate.core.users import check_user_name
-from tidegate.settings.kinds import EndpointUrl
+from tidegate.settings.kinds import EndpointUrl, ServerId
+from tidegate.settings.resources import RoleArn
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # Records are searched day by day: further back it would only take long, and records expire before.
@@ -20,6 +21,8 @@ _FURTHEST = timedelta(days=3660)
 _LONGEST_REASON = 1000
 _LOG_ID = re.compile(r"[0-9a-z]{26}")
 _ENDPOINT_URL: TypeAdapter[str] = TypeAdapter(EndpointUrl)
+_ROLE: TypeAdapter[str] = TypeAdapter(RoleArn)
+_SERVER_ID: TypeAdapter[str] = TypeAdapter(ServerId)
 
 
 def moment(text: str) -> datetime:
@@ -42,6 +45,22 @@ def endpoint_url(text: str) -> str:
         return _ENDPOINT_URL.validate_python(text)
     except ValidationError as error:
         raise click.BadParameter(error.errors()[0]["msg"]) from None
+
+
+def server_id(text: str) -> str:
+    """Return the id of a server, in Transfer Family's form."""
+    try:
+        return _SERVER_ID.validate_python(text)
+    except ValidationError:
+        raise click.BadParameter(f"{text!r} is no server id: s- and 17 hexadecimal digits") from None
+
+
+def role_arn(text: str) -> str:
+    """Return the ARN of a role, or nothing if it is empty."""
+    try:
+        return _ROLE.validate_python(text) if text else ""
+    except ValidationError:
+        raise click.BadParameter(f"{text!r} is no ARN of a role: arn:aws:iam::ACCOUNT:role/NAME") from None
 
 
 def partner_name(text: str) -> str:

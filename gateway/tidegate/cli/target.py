@@ -1,6 +1,8 @@
 """
 Which gateway a command is about: a local one's state directory, an endpoint, or a configuration.
 
+Commands about partners may be about a server of Transfer Family, too.
+
 One of them must be named. With none the command ends with code 2, and never reaches for whatever
 AWS credentials happen to be around.
 """
@@ -21,11 +23,15 @@ from typing import Any, TypeVar
 import click
 from pydantic import SecretStr
 
+from tidegate.adapters.clock import SystemClock
 from tidegate.backend import Backend
 from tidegate.cli.kinds import endpoint_url as endpoint_url_type
-from tidegate.core.errors import GatewayError, InvalidSettings, Misuse, NotFound, StoreUnavailable
+from tidegate.cli.kinds import server_id as server_id_type
+from tidegate.cli.transfer_target import TransferEndpoint, over_transfer, transfer_endpoint
+from tidegate.core.errors import GatewayError, InvalidSettings, Misuse, NotFound, StoreUnavailable, Throttled
 from tidegate.local.ambient import ACCESS_KEY_ID, SECRET_ACCESS_KEY, ignore_ambient_aws, refuse_real_aws
 from tidegate.local.state_dir import DEFAULT_NAME, is_described, read_description
+from tidegate.ports.directory import UserDirectory
 from tidegate.services.users import Users
 from tidegate.settings.loader import load
 from tidegate.settings.model import Settings
@@ -52,6 +58,7 @@ class Target:
         silence: What to do if it does not answer.
         state_dir: That of a running local gateway; None for the others.
         facts: What a running local gateway says of itself; empty for the others.
+        transfer: Where the users are if not in our directory; nothing else of the gateway is known then.
     """
 
     settings: Settings
@@ -60,6 +67,7 @@ class Target:
     silence: str = ""
     state_dir: Path | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    transfer: TransferEndpoint | None = None
 
     @property
     def is_endpoint_only(self) -> bool:
@@ -74,19 +82,7 @@ class Target:
 def target_options(command: F) -> F:
     """Add the options that name a target, and pass the command a `Target` as its first argument."""
 
-    @click.option(
-        "--state-dir",
-        metavar="DIR",
-        type=click.Path(path_type=Path),
-        help=f"The local gateway of this state directory (or {STATE_DIR_VARIABLE}).",
-    )
-    @click.option(
-        "--endpoint-url",
-        metavar="URL",
-        type=endpoint_url_type,
-        help="The local gateway with this AWS endpoint.",
-    )
-    @click.option("--config", metavar="FILE", help="The gateway of this configuration; - is standard input.")
+    @_gateway_options
     @wraps(command)
     def wrapper(
         *args: Any, state_dir: Path | None, endpoint_url: str | None, config: str | None, **kwargs: Any
@@ -94,6 +90,64 @@ def target_options(command: F) -> F:
         return command(resolve(state_dir, endpoint_url, config), *args, **kwargs)
 
     return wrapper  # type: ignore[return-value]
+
+
+def partner_target_options(command: F) -> F:
+    """Do as `target_options`, for a command about partners: they may be a Transfer endpoint's, too."""
+
+    @_gateway_options
+    @click.option(
+        "--transfer", is_flag=True, help="A server of AWS Transfer Family, or of its API elsewhere."
+    )
+    @click.option("--server-id", metavar="ID", type=server_id_type, help="With --transfer: which one.")
+    @click.option("--profile", metavar="NAME", help="With --transfer: the AWS profile to ask with.")
+    @click.option("--region", metavar="REGION", help="With --transfer: in place of the profile's.")
+    @wraps(command)
+    def wrapper(
+        *args: Any,
+        state_dir: Path | None,
+        endpoint_url: str | None,
+        config: str | None,
+        transfer: bool,
+        server_id: str | None,
+        profile: str | None,
+        region: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        if transfer:
+            if state_dir is not None or config is not None:
+                raise Misuse("--transfer is in place of --state-dir and --config", hint="leave one kind out")
+            target = _of_transfer(transfer_endpoint(server_id, profile, region, endpoint_url))
+        elif server_id or profile or region:
+            raise Misuse("--server-id, --profile and --region go with --transfer", hint="add --transfer")
+        else:
+            target = resolve(state_dir, endpoint_url, config)
+        return command(target, *args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def _gateway_options(command: F) -> F:
+    for option in reversed(_GATEWAY_OPTIONS):
+        command = option(command)
+    return command
+
+
+_GATEWAY_OPTIONS = (
+    click.option(
+        "--state-dir",
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        help=f"The local gateway of this state directory (or {STATE_DIR_VARIABLE}).",
+    ),
+    click.option(
+        "--endpoint-url",
+        metavar="URL",
+        type=endpoint_url_type,
+        help="The local gateway with this AWS endpoint.",
+    ),
+    click.option("--config", metavar="FILE", help="The gateway of this configuration; - is standard input."),
+)
 
 
 def resolve(state_dir: Path | None, endpoint_url: str | None, config: str | None) -> Target:
@@ -133,10 +187,32 @@ def with_backend(target: Target, work: Callable[[Backend], Awaitable[T]]) -> T:
 def with_users(target: Target, work: Callable[[Users], Awaitable[T]]) -> T:
     """Run `work` over the users of the target's server."""
 
+    async def over(directory: UserDirectory, server_id: str) -> T:
+        return await work(Users(directory, SystemClock(), server_id))
+
+    return with_directory(target, over)
+
+
+def with_directory(target: Target, work: Callable[[UserDirectory, str], Awaitable[T]]) -> T:
+    """Run `work` over the directory of the target's server, and its id."""
+    if target.transfer is not None:
+        return _with_transfer_directory(target, target.transfer, work)
+
     async def over(backend: Backend) -> T:
-        return await work(backend.users(await server_id_of(target, backend)))
+        return await work(backend.directory, await server_id_of(target, backend))
 
     return with_backend(target, over)
+
+
+def _with_transfer_directory(
+    target: Target, endpoint: TransferEndpoint, work: Callable[[UserDirectory, str], Awaitable[T]]
+) -> T:
+    try:
+        return over_transfer(endpoint, work)
+    except Throttled:
+        raise
+    except StoreUnavailable as error:
+        raise _unavailable(target, error) from error
 
 
 async def server_id_of(target: Target, backend: Backend) -> str:
@@ -196,6 +272,16 @@ def _of_endpoint(url: str) -> Target:
         f"the gateway at {url}",
         f"--endpoint-url {shlex.quote(url)}",
         "does one run there? tidegate local prints its URL",
+    )
+
+
+def _of_transfer(endpoint: TransferEndpoint) -> Target:
+    return Target(
+        Settings(),
+        endpoint.description,
+        endpoint.options,
+        "does one run there? look at --endpoint-url, and at the network between here and there",
+        transfer=endpoint,
     )
 
 

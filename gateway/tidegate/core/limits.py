@@ -25,6 +25,8 @@ DYNAMODB_MAX_TRANSACTION_ITEMS = 100
 
 # Transfer Family API, UserName: pattern and length.
 USER_NAME_PATTERN = r"[\w][\w@.-]{2,99}"
+# Transfer Family API, Policy: length.
+TRANSFER_POLICY_MAX_CHARS = 2048
 # Transfer Family API, SshPublicKeyBody; General Reference, keys per user.
 SSH_PUBLIC_KEY_MAX_CHARS = 2048
 SSH_PUBLIC_KEYS_PER_USER = 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from tidegate.core.errors import InvalidName
@@ -14,6 +14,8 @@ from tidegate.core.tags import Tags
 
 # A home may have thousands.
 _MAPPINGS_SHOWN = 4
+# When a user was made that came from where nobody tells: Transfer Family keeps no such time.
+TIME_NOT_KNOWN = datetime.fromtimestamp(0, UTC)
 
 
 class HomeDirectoryType(StrEnum):
@@ -129,6 +131,7 @@ class User:
     One user of one server, with every key it may use.
 
     Args:
+        created_at: `TIME_NOT_KNOWN` where whoever keeps the user does not tell.
         role: ARN of an IAM role; empty for a user that the Transfer API did not make.
         policy: A session policy as JSON text; empty if there is none.
     """

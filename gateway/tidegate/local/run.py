@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,7 +26,7 @@ from tidegate.local.ready import DemoPartner, ListeningServer, Ready
 from tidegate.local.reset import LocalReset
 from tidegate.local.state_dir import StateDirectory, as_text
 from tidegate.local.transfer import LocalTransferApi
-from tidegate.partners_file import wanted_users
+from tidegate.partners_file import wanted_server, wanted_users
 from tidegate.services.users import WantedUser
 from tidegate.settings.loader import LoadedSettings
 from tidegate.settings.model import Settings
@@ -181,7 +181,9 @@ async def _serve(
     wanted, demo = _partners(settings, options.loaded.source, state)
     assert settings.preset is not None
     fleet = await provisioned_fleet(backend, server_id, settings.preset, state.host_key())
-    await backend.users(server_id).bring_to(wanted, exact=False)
+    await backend.users(server_id).bring_to(
+        wanted, exact=False, server=wanted_server(settings, options.loaded.source)
+    )
     await fleet.first.start()
     try:
         seams.serve(fleet)
@@ -242,7 +244,7 @@ def _partners(
         home, private = settings.home_of(partner), None
         if not wanted[partner.name].keys:
             private, public = state.partner_key(partner.name)
-            wanted[partner.name] = WantedUser(partner.name, home, (public,))
+            wanted[partner.name] = replace(wanted[partner.name], keys=(public,))
         demo.append(DemoPartner(partner.name, private, home.target))
     return list(wanted.values()), tuple(demo)
 

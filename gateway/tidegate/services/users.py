@@ -7,32 +7,40 @@ list is shown by `--dry-run` and carried out without it.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TypeAlias
+from typing import Any
 
 from tidegate.core.errors import InvalidName, NotFound, TooManyKeys
-from tidegate.core.homes import check_home, leads_alike
+from tidegate.core.homes import check_transfer_home
 from tidegate.core.iam.session_policies import check_session_policy
 from tidegate.core.ids import KeyId, key_id_for
 from tidegate.core.limits import SSH_PUBLIC_KEYS_PER_USER
 from tidegate.core.public_keys import parse_public_key
+from tidegate.core.servers import Server
 from tidegate.core.tags import tagged, untagged
 from tidegate.core.user_updates import UserUpdate, check_user_home
 from tidegate.core.users import Home, PosixProfile, SshPublicKey, User, check_user_name
 from tidegate.ports.clock import Clock
 from tidegate.ports.directory import UserDirectory
+from tidegate.services.bringing import (
+    Change,
+    Plan,
+    Step,
+    WantedUser,
+    changed_user_steps,
+    merged,
+    new_user_steps,
+    removed_user_steps,
+    server_steps,
+)
 
+__all__ = ["Change", "NewUser", "Plan", "Users", "WantedUser"]
 
-@dataclass(frozen=True, slots=True)
-class WantedUser:
-    """A user as a configuration file describes it."""
-
-    user_name: str
-    home: Home
-    keys: tuple[str, ...]
+# A directory may be a network away: users are read so many at a time.
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +51,6 @@ class NewUser(WantedUser):
     policy: str = ""
     posix_profile: PosixProfile | None = None
     tags: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One step from what is there to what is wanted, in words for a person."""
-
-    action: str
-    user_name: str
-    what: str
-
-
-# A change, and what carries it out; None where the step before does it too.
-_Step: TypeAlias = tuple[Change, Callable[[], Awaitable[None]] | None]
 
 
 class Users:
@@ -110,6 +105,10 @@ class Users:
         """Return the user. Raises `NotFound`."""
         return await self._directory.user(self.server_id, user_name)
 
+    async def server(self) -> Server:
+        """Return the server that they are users of. Raises `NotFound`."""
+        return await self._directory.server(self.server_id)
+
     async def all(self) -> list[User]:
         """Return all users, in order of their names."""
         return [user async for user in self._directory.users(self.server_id)]
@@ -155,7 +154,12 @@ class Users:
         )
 
     async def bring_to(
-        self, wanted: Iterable[WantedUser], *, exact: bool, dry_run: bool = False
+        self,
+        wanted: Iterable[WantedUser],
+        *,
+        exact: bool,
+        server: Mapping[str, Any] | None = None,
+        dry_run: bool = False,
     ) -> list[Change]:
         """
         Make the directory hold these users, and return what that took.
@@ -165,72 +169,96 @@ class Users:
 
         Args:
             exact: A named user loses the keys that are not listed; otherwise they stay.
+            server: Members of the server that are to have these values, too.
             dry_run: Change nothing, only return what would be changed.
 
         Raises:
             InvalidName: A user name or home cannot be used, or a user is named twice.
             InvalidKey: A key cannot be used, or a user would have too many.
         """
-        parsed = [self._checked(each) for each in wanted]
+        plan = await self.plan(wanted, exact=exact, server=server)
+        if not dry_run:
+            await plan.carry_out()
+        return plan.changes
+
+    async def plan(
+        self,
+        wanted: Iterable[WantedUser],
+        *,
+        exact: bool,
+        prune: bool = False,
+        server: Mapping[str, Any] | None = None,
+        check: Callable[[User | None, User], None] | None = None,
+    ) -> Plan:
+        """
+        Return what `bring_to` would do, and change nothing.
+
+        Args:
+            prune: Users that are not named are removed, last of all.
+            server: Members of the server that are to have these values, before its users change.
+            check: Called with each named user as it is, None for a new one, and as it is to be. What it
+                raises is raised.
+
+        Raises:
+            InvalidName, InvalidKey: As `bring_to` does.
+            NotFound: Something of the server is wanted, and there is none.
+        """
+        files = list(wanted)
+        parsed = [self._checked(each) for each in files]
         for name, count in Counter(user.user_name for user in parsed).items():
             if count > 1:
                 raise InvalidName(f"{name} is named {count} times", hint="name it once")
-        steps = [step for user in parsed for step in await self._steps(user, exact=exact)]
-        for _, carry_out in () if dry_run else steps:
-            if carry_out:
-                await carry_out()
-        return [change for change, _ in steps]
+        there = await self._there([user.user_name for user in parsed], everybody=prune)
+        steps = await self._server_steps(server or {})
+        for user, file in zip(parsed, files, strict=True):
+            found = there.get(user.user_name)
+            if check:
+                check(found, merged(found, user, file.members) if found else user)
+            steps += self._steps(found, user, file, exact=exact)
+        named = {user.user_name for user in parsed}
+        for unnamed in [user for name, user in there.items() if name not in named]:
+            steps += removed_user_steps(self._directory, unnamed)
+        return Plan(tuple(steps), len(named & there.keys()))
+
+    async def _there(self, names: Iterable[str], *, everybody: bool) -> dict[str, User]:
+        """Return who is there, by name: of `names`, or everybody."""
+        if everybody:
+            return {user.user_name: user for user in await self.all()}
+        wanted = list(names)
+        found: dict[str, User] = {}
+        for start in range(0, len(wanted), _AT_ONCE):
+            # All of them are waited for, so that none is left behind when one fails.
+            for user in await asyncio.gather(
+                *map(self.get, wanted[start : start + _AT_ONCE]), return_exceptions=True
+            ):
+                if isinstance(user, User):
+                    found[user.user_name] = user
+                elif not isinstance(user, NotFound):
+                    raise user
+        return found
+
+    async def _server_steps(self, wanted: Mapping[str, Any]) -> list[Step]:
+        if not wanted:
+            return []
+        return server_steps(self._directory, await self.server(), wanted)
 
     def _checked(self, wanted: WantedUser) -> User:
         return User(
             self.server_id,
             check_user_name(wanted.user_name),
-            check_home(wanted.home),
+            check_transfer_home(wanted.home),
             self._clock.now(),
             self._keys(wanted.user_name, wanted.keys),
+            **wanted.members,
         )
 
-    async def _steps(self, wanted: User, *, exact: bool) -> list[_Step]:
-        name = wanted.user_name
-        try:
-            there = await self.get(name)
-        except NotFound:
-            return [
-                (
-                    Change("add", name, f"partner with home {wanted.home}"),
-                    partial(self._directory.add_user, wanted),
-                ),
-                *((Change("add", name, f"key {key.fingerprint}"), None) for key in wanted.keys),
-            ]
-        steps: list[_Step] = []
-        if not leads_alike(there.home, wanted.home):
-            change = Change("change", name, f"home {there.home} to {wanted.home}")
-            steps.append((change, partial(self._directory.set_home, self.server_id, name, wanted.home)))
-        return steps + self._key_steps(there, wanted, exact=exact)
-
-    def _key_steps(self, there: User, wanted: User, *, exact: bool) -> list[_Step]:
-        name = there.user_name
-        has = {key.fingerprint for key in there.keys}
+    def _steps(self, there: User | None, wanted: User, file: WantedUser, *, exact: bool) -> list[Step]:
+        if there is None:
+            return new_user_steps(self._directory, wanted)
         listed = {key.fingerprint for key in wanted.keys}
-        _refuse_too_many(name, len(listed if exact else has | listed))
-        added: list[_Step] = [
-            (
-                Change("add", name, f"key {key.fingerprint}"),
-                partial(self._directory.add_key, self.server_id, name, key),
-            )
-            for key in wanted.keys
-            if key.fingerprint not in has
-        ]
-        removed: list[_Step] = [
-            (
-                Change("remove", name, f"key {key.fingerprint}"),
-                partial(self._directory.remove_key, self.server_id, name, key.key_id),
-            )
-            for key in there.keys
-            if exact and key.fingerprint not in listed
-        ]
-        # First what is new: a partner who changes keys is never without one.
-        return added + removed
+        kept = set() if exact else {key.fingerprint for key in there.keys}
+        _refuse_too_many(wanted.user_name, len(listed | kept))
+        return changed_user_steps(self._directory, there, wanted, file.members, exact=exact)
 
     def _keys(self, user_name: str, pasted: Iterable[str]) -> tuple[SshPublicKey, ...]:
         """Parse pasted keys; one given twice counts once."""

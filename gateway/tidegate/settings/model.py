@@ -36,6 +36,8 @@ from tidegate.settings.sections import (
     TableSettings,
     UploadSettings,
 )
+from tidegate.settings.server import ServerSettings
+from tidegate.settings.workflows import WorkflowSettings
 
 
 def _known_version(version: int) -> int:
@@ -78,6 +80,13 @@ class Settings(Section):
     )
     routes: tuple[RouteSettings, ...] = Field(
         default=(), description="What is different for some partners or paths; the first that matches."
+    )
+    server: ServerSettings = Field(
+        default_factory=ServerSettings,
+        description="What `apply` makes of the server, and `local` at its start.",
+    )
+    workflows: tuple[WorkflowSettings, ...] = Field(
+        default=(), description="Definitions of the workflows that `server` names."
     )
     uploads: UploadSettings = Field(default_factory=UploadSettings, description="Buffers of uploads.")
     downloads: DownloadSettings = Field(default_factory=DownloadSettings, description="Buffers of downloads.")

@@ -11,6 +11,7 @@ from tidegate.core.limits import DYNAMODB_MAX_TRANSACTION_ITEMS
 from tidegate.settings.identity_providers import providers_are_whole
 from tidegate.settings.partners import homes_can_be_used
 from tidegate.settings.problems import Place, Problem, dotted
+from tidegate.settings.server import server_holds_together
 
 if TYPE_CHECKING:
     from tidegate.settings.model import Settings
@@ -177,6 +178,7 @@ RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _target_names_are_unique,
     _partner_names_are_unique,
     homes_can_be_used,
+    server_holds_together,
     _route_names_are_unique,
     _routes_lead_somewhere,
     _routes_can_match,

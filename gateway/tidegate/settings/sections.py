@@ -7,7 +7,7 @@ for people is docs/configuration.md, and a test holds the two together.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,6 +45,9 @@ class Section(BaseModel):
     """A group of settings: frozen, no unknown names, no value quoted in pydantic's own errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+
+    # Settings whose being written says something by itself: left out, they leave things as they are.
+    held_if_written: ClassVar[frozenset[str]] = frozenset()
 
 
 class AwsSettings(Section):

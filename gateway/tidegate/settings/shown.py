@@ -32,7 +32,11 @@ def said(layers: Layered) -> dict[str, object]:
 
 
 def resolved(settings: Settings) -> dict[str, object]:
-    """Return every setting with its value, defaults and names filled in; files by their absolute names."""
+    """
+    Return every setting with its value, defaults and names filled in; files by their absolute names.
+
+    What is held to once it is written, such as a partner's role, is there only if it was written.
+    """
     values = _plain(settings)
     assert isinstance(values, dict)
     del values[EXTENDS]
@@ -107,7 +111,7 @@ def _masked(value: object, place: Place) -> object:
 
 def _plain(value: object) -> object:
     if isinstance(value, BaseModel):
-        return {key: _plain(inner) for key, inner in value}
+        return {key: _plain(inner) for key, inner in value if _is_shown(value, key)}
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, tuple):
@@ -118,6 +122,11 @@ def _plain(value: object) -> object:
         return str(value)
     # 30 seconds are 30.0 inside, which nobody wrote.
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_shown(section: BaseModel, key: str) -> bool:
+    held: frozenset[str] = getattr(section, "held_if_written", frozenset())
+    return key not in held or key in section.model_fields_set
 
 
 def _is_in(values: object, place: Place) -> bool:

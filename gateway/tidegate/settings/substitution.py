@@ -36,6 +36,8 @@ class _Filling:
     def fill(self, value: object, place: Place) -> object:
         if is_secret(field_at(place)):
             return value if value is None else self._secret(value, place)
+        if _is_of_others(place):
+            return value
         if isinstance(value, dict):
             return {key: self.fill(inner, (*place, key)) for key, inner in value.items()}
         if isinstance(value, list):
@@ -69,6 +71,15 @@ class _Filling:
         self.problems.append(Problem(place, text))
         # Something of the right type, so that validation goes on to the other settings.
         return "?"
+
+
+def _is_of_others(place: Place) -> bool:
+    """Tell whether this is a session policy or a step, whose variables are IAM's and Transfer Family's."""
+    match place:
+        case ("partners", int(), "policy") | ("workflows", int(), "steps" | "on_exception_steps"):
+            return True
+        case _:
+            return False
 
 
 def _is_per_partner(place: Place) -> bool:

@@ -12,6 +12,7 @@ import yaml
 from tidegate.settings import Settings, load
 from tidegate.settings.layers import Layered
 from tidegate.settings.loader import load_with_layers
+from tidegate.settings.partners import PartnerSettings
 from tidegate.settings.problems import Place
 from tidegate.settings.shape import all_settings
 from tidegate.settings.shown import MASK, as_yaml, origins_of, resolved, said
@@ -102,10 +103,20 @@ def test_a_secret_that_is_null_is_shown_as_such() -> None:
 def test_resolved_has_every_setting(loaded: tuple[Settings, Layered]) -> None:
     """Each setting of the reference page is there, defaults and names by prefix, too."""
     values: Any = resolved(loaded[0])
-    names = {setting.name for setting in all_settings()} - {"extends"}
+    held = ("server.", "workflows[].", *(f"partners[].{name}" for name in PartnerSettings.held_if_written))
+    names = {each.name for each in all_settings() if not each.name.startswith(held)} - {"extends"}
     assert names <= {name for place in places(values) for name in [dotted_with_brackets(place)]}
     assert values["landing"]["bucket"] == "acme-prod-landing"
     assert values["uploads"]["part_size_bytes"] == 8 * 2**20
+
+
+def test_resolved_leaves_out_what_only_counts_once_written(loaded: tuple[Settings, Layered]) -> None:
+    """A role, a tag, the server: as a file again it must not take away what nobody spoke of."""
+    partner = {"name": "acme", "policy": None, "tags": {}}
+    values: Any = resolved(Settings.model_validate({"partners": [partner], "server": {"tags": {}}}))
+    assert values["server"] == {"tags": {}}
+    assert {"policy", "tags"} <= values["partners"][0].keys()
+    assert not {"role", "posix_profile"} & values["partners"][0].keys()
 
 
 def places(value: object, place: Place = ()) -> list[Place]:

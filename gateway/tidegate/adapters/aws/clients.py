@@ -19,8 +19,10 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
+from botocore.exceptions import ProfileNotFound
 
 from tidegate.adapters.aws.errors import translated
+from tidegate.core.errors import InvalidSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -150,6 +152,11 @@ class AwsClients:
             session = boto3.Session(region_name=self.endpoint.region, botocore_session=core)
         return ActingClients(self.endpoint, session, self._pools)
 
+    @cached_property
+    def transfer(self) -> Any:
+        """For administering: AWS allows a few requests a second, so clients slow down by themselves."""
+        return self._client("transfer", self._config(self.endpoint.read_timeout_seconds, 8, mode="adaptive"))
+
     async def run_s3(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking S3 call; its errors come out as ours."""
         return await self._run(self._pools.s3, partial(call, *args, **kwargs))
@@ -176,7 +183,7 @@ class AwsClients:
         self._close_clients()
 
     def _close_clients(self) -> None:
-        for name in ("s3", "s3_patient", "s3_once", "dynamodb", "kms", "sts", "iam"):
+        for name in ("s3", "s3_patient", "s3_once", "dynamodb", "kms", "sts", "iam", "transfer"):
             if name in self.__dict__:
                 self.__dict__[name].close()
 
@@ -199,13 +206,15 @@ class AwsClients:
         with self._pools.making, translated():
             return make(service, endpoint_url=self.endpoint.endpoint_url, config=config)
 
-    def _config(self, read_timeout: float, pool: int, attempts: int | None = None) -> Any:
+    def _config(
+        self, read_timeout: float, pool: int, attempts: int | None = None, mode: str = "standard"
+    ) -> Any:
         make: Any = Config  # the published types lag behind the options
         return make(
             connect_timeout=self.endpoint.connect_timeout_seconds,
             read_timeout=read_timeout,
             # botocore's `max_attempts` would count the retries alone.
-            retries={"mode": "standard", "total_max_attempts": attempts or self.endpoint.max_attempts},
+            retries={"mode": mode, "total_max_attempts": attempts or self.endpoint.max_attempts},
             max_pool_connections=pool,
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -254,3 +263,21 @@ def _session(endpoint: AwsEndpoint) -> boto3.Session:
             region_name=endpoint.region,
             botocore_session=core,
         )
+
+
+def profile_session(profile: str, region: str | None) -> boto3.Session:
+    """
+    Return a session of a profile that was named; credentials and Region of the environment are not asked.
+
+    Raises:
+        InvalidSettings: There is no such profile, or no Region.
+    """
+    core = botocore.session.Session(profile=profile)
+    try:
+        region = region or core.get_scoped_config().get("region")
+    except ProfileNotFound as error:
+        hint = "aws configure list-profiles shows those there are"
+        raise InvalidSettings(f"there is no AWS profile {profile}", hint=hint) from error
+    if region is None:
+        raise InvalidSettings(f"the AWS profile {profile} names no Region", hint="name one: --region REGION")
+    return boto3.Session(botocore_session=core, region_name=region)

@@ -11,12 +11,14 @@ from botocore.parsers import ResponseParserError
 
 from tidegate.core.errors import (
     AccessDenied,
+    AlreadyExists,
     ChangedMeanwhile,
     GatewayError,
     InvalidName,
     NotFound,
     StoreUnavailable,
     Throttled,
+    Unsupported,
 )
 
 _NOT_FOUND = {
@@ -60,6 +62,8 @@ _CHANGED = {
     "412",
     "PreconditionFailed",
     "ConditionalCheckFailedException",
+    # Transfer Family: something else is being done to the server.
+    "ConflictException",
     # Another write of the key was under way: whoever asked has to look again, as after a 412.
     "ConditionalRequestConflict",
 }
@@ -72,7 +76,11 @@ _THROTTLED = {
     "ProvisionedThroughputExceededException",
 }
 _PAGE = re.compile(r"(b')?<(!doctype html|html)", re.IGNORECASE)
-_BAD_NAME = {"KeyTooLongError", "InvalidBucketName"}
+# The last: Transfer Family's word for all that it does not take.
+_BAD_NAME = {"KeyTooLongError", "InvalidBucketName", "InvalidRequestException"}
+_EXISTS = {"ResourceExistsException"}
+# How an endpoint that stands in for AWS says that it does not have an operation.
+_NOT_OFFERED = {"NotImplementedException", "UnknownOperationException"}
 
 
 @contextmanager
@@ -106,6 +114,8 @@ def from_client_error(error: ClientError) -> GatewayError:
         (_CHANGED, ChangedMeanwhile),
         (_THROTTLED, Throttled),
         (_BAD_NAME, InvalidName),
+        (_EXISTS, AlreadyExists),
+        (_NOT_OFFERED, Unsupported),
     ):
         if code in codes:
             return kind(detail)
