@@ -31,6 +31,7 @@ ROOF = frozenset(
         "control",
         "local",
         "logs",
+        "observation",
         "partners_file",
         "fleet",
         "served_api",

@@ -32,6 +32,7 @@ from tidegate.core.sessions import Session
 from tidegate.faces.health import HealthListener, health_pages
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.limits import FaceLimits, Guard
+from tidegate.observation import Observation, Readings
 from tidegate.ports.objects import ObjectStore
 from tidegate.services.browsing import Browsing
 from tidegate.services.directory_renames import DirectoryRules
@@ -85,7 +86,9 @@ class Gateway:
         server_id = server.server_id
         self.gateway_id = new_gateway_id()
         targets = delivery_targets(settings, keys)
-        self.shared = shared or Shared(Memory(settings), delivery_worker(backend, self.gateway_id, targets))
+        worker = shared.worker if shared else delivery_worker(backend, self.gateway_id, targets)
+        self.shared = shared or Shared(Memory(settings), worker, Observation(backend))
+        self.observation = self.shared.observation
         self.worker = self.shared.worker
         self.logins = Logins(backend.directory, backend.log, backend.clock, server_id)
         self.identities = backend.identities(self.logins)
@@ -111,6 +114,7 @@ class Gateway:
         self.downloads = self._downloads()
         self.listener = self._listener(server, behaviour, host_keys, port)
         self.sweeper = self._sweeper(targets)
+        self.observation.watch(server_id, self._readings())
         self.health = self._health()
         self._background: list[asyncio.Task[None]] = []
         self._is_draining = False
@@ -135,13 +139,15 @@ class Gateway:
             raise
         if self._is_first and self.backend.settings.deliveries.owner == "handlers":
             _log.info("deliveries are left to handlers")
+        self.observation.start()
         self.resume_background()
 
     def unready(self) -> list[str]:
         """Say why no upload should be sent here now, a word for each reason; [] if there is none."""
+        is_wanted = self.server.wanted == "ONLINE"
         reasons = {
-            "starting": self.server.wanted == "ONLINE" and not self.listener.has_started,
-            "stopped": self.server.wanted == "OFFLINE",
+            "starting": is_wanted and not self.listener.has_started and not self._is_draining,
+            "stopped": not is_wanted,
             "draining": self._is_draining,
             # Nothing could be recorded lately, so nothing will be accepted either.
             "lease": not self.lease.is_fresh(),
@@ -183,6 +189,7 @@ class Gateway:
         await self.settled()
         with suppress(GatewayError):  # a lease that stays is one dead gateway more to be noticed
             await self.lease.forget(self.gateway_id)
+        self.observation.unwatch(self.server_id)
         self._stop_health()
 
     @property
@@ -224,6 +231,7 @@ class Gateway:
         await self.refusals.said()
         await self.logins.recorded()
         await self.downloads.recorded()
+        await self.observation.settled()
 
     def _is_open_below(self, prefix: Location) -> bool:
         return self.uploads.is_open_below(prefix)
@@ -243,7 +251,19 @@ class Gateway:
         wanted = self.backend.settings.health
         if wanted.port is None or not self._is_first:
             return None
-        return HealthListener(wanted.host, wanted.port, health_pages(self.unready))
+        pages = health_pages(self.unready)
+        if wanted.metrics:
+            pages["/metrics"] = self.observation.page(self.worker, self.shared.memory.uploads)
+        return HealthListener(wanted.host, wanted.port, pages)
+
+    def _readings(self) -> Readings:
+        places, refusals = self.listener.context.guard.places, self.refusals.counts
+        return Readings(
+            connections=lambda: places.taken,
+            open_uploads=lambda: self.uploads.open_count,
+            ready=lambda: not self.unready(),
+            refusals=lambda: refusals,
+        )
 
     def _stop_health(self) -> None:
         if self.health:
@@ -274,6 +294,7 @@ class Gateway:
                 Hashes(self.backend.store, self.backend.log),
                 self.identities,
                 rights_of(self.backend),
+                self.observation.activities,
             ),
             ListenerSettings(
                 host=wanted.host,

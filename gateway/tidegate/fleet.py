@@ -111,6 +111,7 @@ class Fleet:
             await asyncio.gather(self._running, return_exceptions=True)
         await self._settled()
         await asyncio.gather(*(gateway.stop(hurried) for gateway in self.gateways.values()))
+        await self.first.observation.stop()
 
     async def only_the_first(self) -> None:
         """End all others now, and let things be until `reconcile`."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.observation import Observation
 from tidegate.services.buffers import BufferBudget
 from tidegate.services.deliveries import DeliveryWorker
 from tidegate.settings.model import Settings
@@ -33,3 +34,4 @@ class Shared:
 
     memory: Memory
     worker: DeliveryWorker
+    observation: Observation

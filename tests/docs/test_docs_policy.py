@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+from dataclasses import replace
 
 from diagrams import EXAMPLE
 from docs_pages import ROOT, blocks, text_of
 
-from tidegate.core.policies import setup_policy
+from tidegate.core.policies import gateway_policy, setup_policy
 
 # What AWS asks for each call. Source: Service Authorization Reference; S3 API Reference.
 ACTIONS = {
@@ -116,17 +117,26 @@ SETUP_ACTIONS = {
 _HOST_KEY_ACTIONS = {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "kms:Encrypt"}
 _CLIENT_NAMES = {"s3", "s3_patient", "s3_once", "dynamodb", "kms", "iam", "sts"}
 TRANSFER_CALLS = "transfer_directory.py"
+# What AWS asks for the calls that tell of transfers: where they are configured, and only there.
+TELLING_ACTIONS = {
+    "create_log_stream": {"logs:CreateLogStream"},
+    "put_log_events": {"logs:PutLogEvents"},
+    # For a logging role alone, which only the API knows of: docs/logs-and-events.md says so.
+    "create_log_group": set(),
+    "put_events": {"events:PutEvents"},
+    "put_metric_data": {"cloudwatch:PutMetricData"},
+}
 _NO_CALLS = {"get_paginator", "get_waiter", "close"}
 
 
-def aws_calls(folder: str = "gateway/tidegate/adapters/aws") -> set[str]:
+def aws_calls(folder: str = "gateway/tidegate/adapters/aws", clients: set[str] = _CLIENT_NAMES) -> set[str]:
     """Return the names of all calls to AWS in the adapters of a folder, those by paginators included."""
     found = set()
     for path in (ROOT / folder).glob("*.py"):
         if path.name == TRANSFER_CALLS:  # with the rights of a person's profile, below
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and _name(node.value) in _CLIENT_NAMES:
+            if isinstance(node, ast.Attribute) and _name(node.value) in clients:
                 found.add(node.attr)
             if isinstance(node, ast.Call) and _name(node.func) == "get_paginator":
                 found.add(str(ast.literal_eval(node.args[0])))
@@ -179,6 +189,16 @@ def test_the_policy_allows_every_call_of_the_adapters() -> None:
         "kms:GenerateDataKey",
         "kms:Decrypt",
     }
+
+
+def test_what_is_told_is_allowed_where_it_is_configured() -> None:
+    """The calls to CloudWatch and EventBridge, no more, and nothing of it elsewhere."""
+    by_paginators = aws_calls(clients=set())
+    assert aws_calls(clients={"logs", "events", "cloudwatch"}) - by_paginators == TELLING_ACTIONS.keys()
+    telling = replace(EXAMPLE, log_group="/sftp/activity", event_bus="default", metrics_namespace="Own")
+    silent, told = (gateway_policy(estate)["Statement"] for estate in (EXAMPLE, telling))
+    added = set().union(*(each["Action"] for each in told if each not in silent))
+    assert added == set().union(*TELLING_ACTIONS.values())
 
 
 def test_whoever_runs_setup_is_allowed_every_call_of_it() -> None:

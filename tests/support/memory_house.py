@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 
@@ -52,6 +53,7 @@ class House:
         server: Server | None = None,
         find_provider: FindProvider = no_provider,
         rights: Rights | None = None,
+        **listening: Any,
     ) -> None:
         self.key = asyncssh.generate_private_key("ssh-ed25519")
         host_key = asyncssh.generate_private_key("ssh-ed25519")
@@ -91,22 +93,25 @@ class House:
             Identities(logins, clock, find_provider, seconds=5),
             rights or HomeRights(store),
         )
-        self.listener = SftpListener(context, ListenerSettings("127.0.0.1", 0, [folder / "host"]))
+        self.listener = SftpListener(
+            context, ListenerSettings("127.0.0.1", 0, [folder / "host"], **listening)
+        )
 
     async def add_partner(self) -> None:
         body = " ".join(self.key.export_public_key().decode().split()[:2])
         known = SshPublicKey(KeyId("key-1"), body, self.key.get_fingerprint(), "", AT)
         await self.directory.add_user(User(SERVER, "acme", Home.chroot("/landing/acme"), AT, (known,)))
 
-    def connect(self, key: asyncssh.SSHKey | None = None) -> asyncssh.misc._ACMWrapper:
+    def connect(self, key: asyncssh.SSHKey | None = None, **options: Any) -> asyncssh.misc._ACMWrapper:
+        where = {} if "sock" in options else {"host": "127.0.0.1", "port": self.listener.port}
         return asyncssh.connect(
-            "127.0.0.1",
-            self.listener.port,
+            **where,
             username="acme",
             client_keys=[key or self.key],
             known_hosts=None,
             agent_path=None,
             config=None,
+            **options,
         )
 
     async def all_gone(self) -> None:
@@ -123,8 +128,9 @@ async def house_in(
     server: Server | None = None,
     find_provider: FindProvider = no_provider,
     rights: Rights | None = None,
+    **listening: Any,
 ) -> AsyncIterator[House]:
-    house = House(folder, store, server, find_provider, rights)
+    house = House(folder, store, server, find_provider, rights, **listening)
     await house.add_partner()
     await house.listener.start()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tidegate.adapters.activity_file import ActivityLines
     from tidegate.adapters.aws.account.buckets import BucketResource
     from tidegate.adapters.aws.account.keys import KeyResource
     from tidegate.adapters.aws.account.roles import RoleResource
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
     from tidegate.adapters.aws.api_gateway import ApiGateway
     from tidegate.adapters.aws.assumed import AssumedStore, StsRoles
     from tidegate.adapters.aws.directory import DynamoUserDirectory
+    from tidegate.adapters.aws.event_bus import EventBus
     from tidegate.adapters.aws.host_keys import DynamoHostKeys, KmsVault
     from tidegate.adapters.aws.iam_roles import IamRoles
     from tidegate.adapters.aws.lambda_function import LambdaFunction
     from tidegate.adapters.aws.leases import DynamoGatewayLeases
+    from tidegate.adapters.aws.log_groups import LogGroups
+    from tidegate.adapters.aws.metrics import TransferMetrics
     from tidegate.adapters.aws.s3 import S3ObjectStore
     from tidegate.adapters.aws.transfer_directory import TransferUserDirectory
     from tidegate.adapters.aws.transfer_log import DynamoTransferLog
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from tidegate.adapters.memory.workflows import MemoryWorkflows
     from tidegate.adapters.url_provider import UrlProvider
     from tidegate.ports.account import Resource
+    from tidegate.ports.activities import ActivitySink, MetricSink
     from tidegate.ports.clock import Clock
     from tidegate.ports.directory import UserDirectory
     from tidegate.ports.host_keys import HostKeys, Vault
@@ -73,4 +78,6 @@ if TYPE_CHECKING:
     )
     role_books: tuple[type[RoleBook], ...] = (IamRoles, MemoryRoleBook)
     role_assumers: tuple[type[RoleAssumer], ...] = (StsRoles, MemoryRoleAssumer)
+    sinks: tuple[type[ActivitySink], ...] = (ActivityLines, LogGroups, EventBus)
+    metric_sinks: tuple[type[MetricSink], ...] = (TransferMetrics,)
     audits: tuple[type[LoginAudit], ...] = (DynamoTransferLog, MemoryTransferLog)

@@ -16,10 +16,12 @@ from tidegate.backend import Backend
 from tidegate.core.audit import WantedBucket, WantedRole, WantedTable
 from tidegate.core.errors import GatewayError
 from tidegate.core.host_keys import PrivateHostKey
+from tidegate.core.metrics import AWS_NAMESPACE, OWN_NAMESPACE
 from tidegate.core.policies import POLICIES, Estate, partition_of
 from tidegate.core.resource_policies import Document
 from tidegate.ports.account import Caller, Resource
 from tidegate.services.host_keys import HostKeysResource
+from tidegate.settings.activity import has_aws_names
 from tidegate.settings.model import Settings
 
 # An endpoint that is not AWS's may not know of accounts.
@@ -100,7 +102,15 @@ def estate_of(settings: Settings, account: str = "*") -> Estate:
         makes_servers=settings.control.sftp_ports is not None,
         prefix=settings.name_prefix or "tidegate",
         user_roles=settings.rights.user_roles if settings.rights.mode == "assume" else (),
+        log_group=settings.activity.log_group,
+        event_bus=settings.activity.events,
+        metrics_namespace=_namespace(settings) if settings.activity.metrics else None,
     )
+
+
+def _namespace(settings: Settings) -> str:
+    has_aws = has_aws_names(settings.activity, settings.aws.endpoint_url)
+    return AWS_NAMESPACE if has_aws else OWN_NAMESPACE
 
 
 async def _rights(settings: Settings, keys: KmsKeys, caller: Caller, role: WantedRole) -> Document:

@@ -38,6 +38,8 @@ class Estate:
         manages_host_keys: Whether the Transfer API of the gateway may keep host keys.
         makes_servers: Whether it makes servers, which have host keys of their own.
         user_roles: ARNs of the roles of users, where gateways assume those; `*` and `?` as in policies.
+        log_group, metrics_namespace: Where activities are told; None where they are not.
+        event_bus: The same, by name or ARN.
     """
 
     region: str
@@ -55,6 +57,9 @@ class Estate:
     queue: str | None = None
     manages_host_keys: bool = False
     makes_servers: bool = False
+    log_group: str | None = None
+    event_bus: str | None = None
+    metrics_namespace: str | None = None
     prefix: str = "tidegate"
     user_roles: tuple[str, ...] = ()
 
@@ -113,6 +118,7 @@ def gateway_policy(estate: Estate) -> Document:
             estate,
         ),
         *([_allow("UserRoles", ("sts:AssumeRole",), estate.user_roles)] if estate.user_roles else []),
+        *_telling_rights(estate),
     )
 
 
@@ -318,6 +324,20 @@ def _queue_rights(estate: Estate) -> Iterator[Document]:
     if estate.queue:
         take = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
         yield _allow("Events", take, [estate.queue])
+
+
+def _telling_rights(estate: Estate) -> Iterator[Document]:
+    if estate.log_group:
+        put = ("logs:CreateLogStream", "logs:PutLogEvents")
+        yield _allow("ActivityLogs", put, [_arn(estate, "logs", f"log-group:{estate.log_group}:*")])
+    if estate.event_bus:
+        is_arn = estate.event_bus.startswith("arn:")
+        bus = estate.event_bus if is_arn else _arn(estate, "events", f"event-bus/{estate.event_bus}")
+        yield _allow("ActivityEvents", ("events:PutEvents",), [bus])
+    if estate.metrics_namespace:
+        # Metrics have no ARNs: their namespace is what can be narrowed.
+        own = {"StringEquals": {"cloudwatch:namespace": estate.metrics_namespace}}
+        yield _with(_allow("ActivityMetrics", ("cloudwatch:PutMetricData",), ["*"]), own)
 
 
 def _document(*statements: Document) -> Document:

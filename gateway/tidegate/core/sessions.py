@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+# Two channels of one connection share an id, and are two all the same.
+@dataclass(frozen=True, slots=True, eq=False)
 class Session:
     """The facts every record and log line of a session carries."""
 

@@ -42,6 +42,21 @@ def mend_listing_of_directories() -> None:
     S3Backend.list_objects = mended  # type: ignore[method-assign]
 
 
+def mend_events() -> None:
+    """
+    Give events the account that they are of, as AWS's have it. May be repeated.
+
+    moto knows it and leaves it out of what targets get (moto 5.2.5, `EventTemplateParser`).
+    """
+    from moto.events.utils import EventTemplateParser  # noqa: PLC0415
+
+    EventTemplateParser.DEFAULT_EVENT_INPUT_TEMPLATE = (
+        '{"version": "0", "id": "<id>", "detail-type": "<detail-type>", "source": "<source>", '
+        '"account": "<account>", "time": <time>, "region": "<region>", "resources": <resources>, '
+        '"detail": <detail>}'
+    )
+
+
 class _Living:
     """A bucket as far as a listing asks for it: the keys that have a current version."""
 

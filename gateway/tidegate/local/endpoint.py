@@ -26,7 +26,7 @@ from tidegate.core.limits import MIB
 from tidegate.core.objects import META_DELIVERED_FROM
 from tidegate.core.signatures import ApiRequest
 from tidegate.faces.control.protocol import MAX_BODY_BYTES, Answer, is_transfer_request, unavailable
-from tidegate.local.emulator import mend_listing_of_directories, mend_listing_of_versions
+from tidegate.local.emulator import mend_events, mend_listing_of_directories, mend_listing_of_versions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -192,6 +192,7 @@ def _make_server(port: int, reset: Callable[[], None], transfer: AnswerTransfer)
 
     mend_listing_of_versions()
     mend_listing_of_directories()
+    mend_events()
     _refuse_taken(port)
     application = LocalEndpoint(DomainDispatcherApplication(create_backend_app), reset, transfer)
     server: Any = make_server("127.0.0.1", port, application, threaded=True, request_handler=QuietHandler)

@@ -53,6 +53,7 @@ class LocalReset:
                 await gateway.settled()
                 await _quiet(gateway.backend)
                 self._moto.restore()
+                gateway.observation.forget()
             finally:
                 gateway.resume_background()
             # Its server may have been stopped, changed or deleted.

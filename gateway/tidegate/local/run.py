@@ -88,12 +88,16 @@ def local_settings(options: LocalOptions, url: str) -> Settings:
             "secret_access_key": SecretStr(SECRET_ACCESS_KEY),
         }
     sftp = {} if options.sftp_port is None else {"port": options.sftp_port}
+    # The bus of an embedded endpoint is there for tests to look at; another one may have none.
+    told: dict[str, object] = {} if options.named_endpoint else {"events": "default", "metrics": True}
+    unsaid = {name: value for name, value in told.items() if name not in settings.activity.model_fields_set}
     # A demo partner for whoever configured none, so that there is something to log in with.
     partners = settings.partners or (PartnerSettings(name=_DEMO_PARTNER),)
     return settings.model_copy(
         update={
             "aws": settings.aws.model_copy(update=aws),
             "sftp": settings.sftp.model_copy(update=sftp),
+            "activity": settings.activity.model_copy(update=unsaid),
             "preset": options.preset or settings.preset or _DEFAULT_PRESET,
             "partners": partners,
             "rights": settings.rights.model_copy(update={"mode": settings.rights.mode or "evaluate"}),

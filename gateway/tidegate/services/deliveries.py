@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -85,6 +86,7 @@ class DeliveryWorker:
         self._wake = asyncio.Event()
         self._lanes = asyncio.Semaphore(settings.concurrency)
         self._under_way: dict[tuple[LogId, str], asyncio.Task[bool]] = {}
+        self.outcomes: Counter[tuple[str, str]] = Counter()  # by target and state, since the start
 
     def wake(self) -> None:
         """Look for work now: an upload has just finished."""
@@ -319,6 +321,7 @@ class DeliveryWorker:
 
     async def _settle(self, claimed: Delivery, outcome: Delivery) -> None:
         await self._queue.settle(outcome)
+        self.outcomes[claimed.target, outcome.status.value] += 1
         _log.info(
             "delivery attempted",
             status=outcome.status.value,

@@ -73,7 +73,7 @@ class Ending:
     held: Held | None = None  # where names can be temporary
     acting: ObjectStore | None = None
 
-    async def complete(self, buffer: PartBuffer, sender: PartSender) -> None:
+    async def complete(self, buffer: PartBuffer, sender: PartSender) -> StoredObject:
         """
         Publish the whole file and record it with its deliveries; or held back, if its route's rules say so.
 
@@ -97,6 +97,7 @@ class Ending:
             self._tell(TransferStatus.SUSPECT, bytes=content.size, sha256=content.sha256, reason=verdict.text)
         if self.judge:
             self.judge.recorded(verdict)
+        return stored
 
     async def partial(self, reason: str, buffer: PartBuffer, sender: PartSender) -> None:
         """Keep what came of a dropped upload, as Transfer Family does: PARTIAL, and never delivered."""

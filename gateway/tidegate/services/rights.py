@@ -163,7 +163,7 @@ class AssumedRights:
         self._own = own
         self._assumer = assumer
         # What nobody acts with any more need not be closed: it has no connection left.
-        self._stores: WeakValueDictionary[str, ObjectStore] = WeakValueDictionary()
+        self._stores: WeakValueDictionary[Session, ObjectStore] = WeakValueDictionary()
 
     async def store_for(self, user: User, session: Session) -> ObjectStore:
         if not user.role:
@@ -177,11 +177,11 @@ class AssumedRights:
         except InvalidName as error:
             raise AccessDenied(f"what {user.user_name} may do: {error.detail}", hint=error.hint) from error
         store = await self._assumer.assume(AssumedSession(user.role, policy, session_name(session)))
-        self._stores[session.session_id] = store
+        self._stores[session] = store
         return store
 
     async def left(self, session: Session) -> None:
-        store = self._stores.pop(session.session_id, None)
+        store = self._stores.pop(session, None)
         if store is not None:
             await self._assumer.release(store)
 

@@ -16,6 +16,7 @@ from datetime import datetime
 from tidegate.core.attributes import time_of
 from tidegate.core.errors import GatewayError, TooLarge
 from tidegate.core.limits import S3_MAX_OBJECT_BYTES, S3_MAX_PARTS, S3_MIN_PART_BYTES
+from tidegate.core.objects import StoredObject
 from tidegate.core.parts import PartBuffer, PartSchedule
 from tidegate.core.sessions import Session
 from tidegate.core.transfers import TransferRecord
@@ -79,6 +80,7 @@ class Upload:
         self._announced = 0  # bytes the client has said its file has
         self._given_up = False
         self._ended = False
+        self.stored: StoredObject | None = None  # once it is acknowledged
         self._turn = asyncio.Lock()
         self._steps: set[asyncio.Task[None]] = set()
         self._last_write = asyncio.get_running_loop().time()
@@ -164,6 +166,11 @@ class Upload:
         self._given_up = True
         await self._undisturbed(self._abandon(reason))
 
+    async def at_rest(self) -> None:
+        """Return when what is being done with it has been done."""
+        async with self._turn:
+            pass
+
     def abandon_later(self, reason: str) -> None:
         """Abandon in the background; `Uploads.all_ended` waits for it."""
         self._given_up = True
@@ -242,7 +249,7 @@ class Upload:
                 if self._beginning.earlier:
                     await self._ending.unchanged(self._beginning.earlier, self._sender)
                     return
-                await self._ending.complete(self._buffer, self._sender)
+                self.stored = await self._ending.complete(self._buffer, self._sender)
             except Exception as error:
                 self._given_up = True
                 await self._fail(error)

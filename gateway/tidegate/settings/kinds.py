@@ -229,6 +229,16 @@ CallableName: TypeAlias = Annotated[
     Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"),
     Words(form="module:function"),
 ]
+LogGroupName: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^[0-9A-Za-z_./#-]{1,512}$"),
+    Words(form="the name of a log group, such as /sftp/activity"),
+]
+EventBusName: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^(arn:aws[a-z-]*:events:[a-z0-9-]+:[0-9]{12}:event-bus/)?[0-9A-Za-z_./-]{1,256}$"),
+    Words(form="default, the name of an event bus or its ARN"),
+]
 ServiceName: TypeAlias = Annotated[
     str,
     Field(pattern=r"^[a-z0-9-]+\.amazonaws\.com(\.cn)?$"),

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from tidegate.core.behaviour import Preset
 from tidegate.core.users import Home
+from tidegate.settings.activity import ActivitySettings
 from tidegate.settings.control import ControlSettings
 from tidegate.settings.identity_providers import IdentityProviderSettings
 from tidegate.settings.kinds import OWN_WORDS, BaseFile, Count, NamePrefix, ServerId, refused
@@ -114,6 +115,9 @@ class Settings(Section):
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="The log.")
     identity_providers: tuple[IdentityProviderSettings, ...] = Field(
         default=(), description="What is asked in place of identity providers that servers name."
+    )
+    activity: ActivitySettings = Field(
+        default_factory=ActivitySettings, description="Who is told of what happens in sessions."
     )
     partners: tuple[PartnerSettings, ...] = Field(default=(), description="Partners of this server.")
 

@@ -306,6 +306,9 @@ class HealthSettings(Section):
     port: Count | None = Field(
         default=None, ge=0, le=65535, description="Port to answer on; 0 takes a free one, null means not to."
     )
+    metrics: Flag = Field(
+        default=False, description="Whether /metrics is answered, which names partners; for Prometheus."
+    )
 
 
 class SetupSettings(Section):

@@ -158,3 +158,24 @@ def test_setup_without_roles_asks_for_none() -> None:
 def test_partitions_follow_the_region(region: str, partition: str) -> None:
     """ARNs in China and GovCloud begin otherwise."""
     assert partition_of(region) == partition
+
+
+def test_a_gateway_tells_only_where_it_is_to() -> None:
+    """Logs, events and metrics are allowed where they are configured, each for its one place."""
+    silent = by_sid(gateway_policy(ESTATE))
+    told = by_sid(
+        gateway_policy(
+            replace(ESTATE, log_group="/sftp/activity", event_bus="default", metrics_namespace="Own/Transfer")
+        )
+    )
+    assert told.keys() - silent.keys() == {"ActivityLogs", "ActivityEvents", "ActivityMetrics"}
+    assert told["ActivityLogs"]["Resource"] == [
+        "arn:aws:logs:eu-central-1:111122223333:log-group:/sftp/activity:*"
+    ]
+    assert told["ActivityEvents"]["Resource"] == [
+        "arn:aws:events:eu-central-1:111122223333:event-bus/default"
+    ]
+    assert told["ActivityMetrics"]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Own/Transfer"}}
+    bus = "arn:aws:events:eu-central-1:444455556666:event-bus/all"
+    elsewhere = by_sid(gateway_policy(replace(ESTATE, event_bus=bus)))
+    assert elsewhere["ActivityEvents"]["Resource"] == [bus]

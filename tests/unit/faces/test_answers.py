@@ -39,6 +39,21 @@ ODD = [
 ]
 
 
+class Observed:
+    """Whoever is told what became of requests."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def done(self, name: str, args: tuple[object, ...], result: object, started_at: object) -> None:
+        self.told.append((name, f"{result!r} of {args!r}"))
+
+    def failed(
+        self, name: str, args: tuple[object, ...], told: asyncssh.SFTPError, started_at: object
+    ) -> None:
+        self.told.append((name, told.reason))
+
+
 class Files:
     """A session whose every request fails."""
 
@@ -46,6 +61,7 @@ class Files:
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
+        self.observed = Observed()
 
     @answered("OPEN")
     async def open(self, path: bytes, flags: int = 0) -> bytes:
@@ -189,6 +205,7 @@ async def test_answers_pass():
 
     class Good:
         session = SESSION
+        observed = Observed()
 
         @answered("OPEN")
         async def open(self, path, *, flags):

@@ -49,6 +49,7 @@ def test_only_names_of_files_are_files() -> None:
         "sftp.host_key_files",
         "control.certificate_file",
         "control.key_file",
+        "activity.file",
         "partners[].key_files",
     ]
 

@@ -2,7 +2,8 @@
 boto3 clients, and the threads their blocking calls run in.
 
 boto3 in bounded threads instead of an async client: see docs/decisions/0004-boto3-in-threads.md.
-S3 has its own pool, so that slow parts never hold up a login or a record.
+S3 has its own pool, so that slow parts never hold up a login or a record; and so has what only tells of
+transfers, so that logs and events never hold up either.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
+
+# Those that are made once and closed with the rest.
+_CLIENTS = (
+    *("s3", "s3_patient", "s3_once", "dynamodb", "kms", "sts", "iam", "transfer"),
+    *("logs", "events", "cloudwatch"),
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,7 +73,7 @@ class Pools:
     Threads for calls.
 
     Args:
-        s3_concurrency: Those of S3; identity providers have sixteen, all others eight.
+        s3_concurrency: Those of S3; identity providers have sixteen, logs and events four, others eight.
     """
 
     def __init__(self, s3_concurrency: int) -> None:
@@ -74,12 +81,14 @@ class Pools:
         self.other = ThreadPoolExecutor(8, thread_name_prefix="aws")
         # Somebody else's code answers, as slowly as it likes.
         self.login = ThreadPoolExecutor(16, thread_name_prefix="login")
+        # Threads begin when they are needed: who tells nobody has none of these.
+        self.telling = ThreadPoolExecutor(4, thread_name_prefix="telling")
         # boto3's sessions do not bear being asked for clients by several threads at once.
         self.making = Lock()
 
     def close(self) -> None:
         """Take no more calls; those under way are not waited for."""
-        for pool in (self.s3, self.other, self.login):
+        for pool in (self.s3, self.other, self.login, self.telling):
             pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -157,6 +166,21 @@ class AwsClients:
         """For administering: AWS allows a few requests a second, so clients slow down by themselves."""
         return self._client("transfer", self._config(self.endpoint.read_timeout_seconds, 8, mode="adaptive"))
 
+    @cached_property
+    def logs(self) -> Any:
+        """CloudWatch Logs, for `run_telling`."""
+        return self._client("logs", self._telling_config())
+
+    @cached_property
+    def events(self) -> Any:
+        """EventBridge, for `run_telling`."""
+        return self._client("events", self._telling_config())
+
+    @cached_property
+    def cloudwatch(self) -> Any:
+        """Metrics, for `run_telling`."""
+        return self._client("cloudwatch", self._telling_config())
+
     async def run_s3(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking S3 call; its errors come out as ours."""
         return await self._run(self._pools.s3, partial(call, *args, **kwargs))
@@ -177,13 +201,21 @@ class AwsClients:
         """Return botocore's credentials of this process; None if it has none. May block."""
         return self._session.get_credentials()
 
+    async def run_telling(self, call: Callable[[], T]) -> T:
+        """
+        Run a blocking call that tells of what was done; its errors come out as ours.
+
+        The call gets its client itself: making one takes a tenth of a second, which the loop does not have.
+        """
+        return await self._run(self._pools.telling, call)
+
     def close(self) -> None:
         """Let go of threads and connections; calls under way are not waited for."""
         self._pools.close()
         self._close_clients()
 
     def _close_clients(self) -> None:
-        for name in ("s3", "s3_patient", "s3_once", "dynamodb", "kms", "sts", "iam", "transfer"):
+        for name in _CLIENTS:
             if name in self.__dict__:
                 self.__dict__[name].close()
 
@@ -205,6 +237,10 @@ class AwsClients:
         make: Any = self._session.client
         with self._pools.making, translated():
             return make(service, endpoint_url=self.endpoint.endpoint_url, config=config)
+
+    def _telling_config(self) -> Any:
+        # Soon given up: whoever calls tries again, and a gateway that stops does not wait for these.
+        return self._config(min(self.endpoint.read_timeout_seconds, 10), pool=2, attempts=2)
 
     def _config(
         self, read_timeout: float, pool: int, attempts: int | None = None, mode: str = "standard"

@@ -8,12 +8,14 @@ Transfer Family has. What really happened is in our log under that id.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import asyncssh
 import structlog
 
+from tidegate.core.activities import OBSERVED
 from tidegate.core.errors import GatewayError, NotFound, SftpStatus, Unsupported
 from tidegate.core.ids import new_error_id
 from tidegate.core.sessions import Session
@@ -30,11 +32,24 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Observed(Protocol):
+    """Whoever is told what became of requests. Never raises."""
+
+    def done(self, name: str, args: tuple[Any, ...], result: object, started_at: datetime) -> None: ...
+
+    def failed(
+        self, name: str, args: tuple[Any, ...], told: asyncssh.SFTPError, started_at: datetime | None
+    ) -> None: ...
+
+
 class Answering(Protocol):
     """Whoever answers requests of a session."""
 
     @property
     def session(self) -> Session: ...
+
+    @property
+    def observed(self) -> Observed: ...
 
 
 S = TypeVar("S", bound=Answering)
@@ -43,15 +58,22 @@ S = TypeVar("S", bound=Answering)
 def answered(
     operation: str,
 ) -> Callable[[Callable[Concatenate[S, P], Awaitable[T]]], Callable[Concatenate[S, P], Awaitable[T]]]:
-    """Let the errors of a request handler out as SFTP errors, and only as those."""
+    """Let the errors of a request handler out as SFTP errors, and only as those; and tell who observes."""
+    is_observed = operation in OBSERVED
 
     def decorate(handler: Callable[Concatenate[S, P], Awaitable[T]]) -> Any:
         @wraps(handler)
         async def wrapper(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
+            started_at = datetime.now(UTC) if is_observed else None
             try:
-                return await handler(self, *args, **kwargs)
+                result = await handler(self, *args, **kwargs)
             except Exception as error:  # noqa: BLE001 - the one border; all of it is logged
-                raise as_sftp_error(error, operation, self.session, args[:1]) from None
+                told = as_sftp_error(error, operation, self.session, args[:1])
+                self.observed.failed(operation, args, told, started_at)
+                raise told from None
+            if started_at:
+                self.observed.done(operation, args, result, started_at)
+            return result
 
         return wrapper
 
@@ -70,7 +92,9 @@ def answered_stream(
                 async for each in handler(self, *args, **kwargs):
                     yield each
             except Exception as error:  # noqa: BLE001 - the one border; all of it is logged
-                raise as_sftp_error(error, operation, self.session, args[:1]) from None
+                told = as_sftp_error(error, operation, self.session, args[:1])
+                self.observed.failed(operation, args, told, None)
+                raise told from None
 
         return wrapper
 

@@ -157,7 +157,7 @@ class Arrival(asyncio.Protocol):
 
 
 class ProxiedTransport:
-    """A transport whose `peername` is the client; in all else the one to the balancer."""
+    """A transport whose `peername` is the client, and is `proxied`; else the one to the balancer."""
 
     def __init__(self, transport: asyncio.Transport, peername: tuple[str, int]) -> None:
         self._transport = transport
@@ -165,6 +165,8 @@ class ProxiedTransport:
         self.write = transport.write  # by far the most frequent
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if name == "proxied":
+            return True
         return self._peername if name == "peername" else self._transport.get_extra_info(name, default)
 
     def __getattr__(self, name: str) -> Any:

@@ -18,13 +18,13 @@ import structlog
 
 from tidegate.core.errors import AccessDenied, GatewayError
 from tidegate.core.identity_providers import LoginRefused
-from tidegate.core.ids import new_session_id
 from tidegate.core.paths import HomeTree
 from tidegate.core.sessions import Session
 from tidegate.core.users import SshPublicKey, User
 from tidegate.faces.sftp.algorithms import Offer, limit_signatures
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.limits import LOGIN_TOO_SLOW, TOO_MANY_OF_PARTNER, Visit
+from tidegate.faces.sftp.observed import ObservedConnection
 from tidegate.faces.sftp.proofs import Proofs, end_when, let_try_again
 from tidegate.faces.sftp.session import SftpSession
 from tidegate.services.refusals import Refusal
@@ -49,6 +49,7 @@ class Connection(asyncssh.SSHServer):
         self._candidate: tuple[User, SshPublicKey] | None = None
         self._who: tuple[User, SshPublicKey] | None = None
         self._visit: Visit | None = None
+        self.observed = ObservedConnection(context)
         self.client_ip = "unknown"
         self.may_write = asyncio.Event()  # the peer takes what we send
         self.may_write.set()
@@ -76,6 +77,7 @@ class Connection(asyncssh.SSHServer):
         self.may_write.set()
         if self._visit and self._who:
             self._visit.end()
+            self.observed.gone(exc)
             self._context.guard.places.log_out(self._who[0].user_name)
         elif self._who is None:
             self._tell_why_not(exc)
@@ -97,6 +99,7 @@ class Connection(asyncssh.SSHServer):
             left = isinstance(exc, asyncssh.ConnectionLost | OSError)
             log = _log.debug if left and not _exchanged_keys(self.conn) else _log.info
             log("handshake failed", client_ip=self.client_ip, reason=str(exc))
+            self.observed.no_handshake(self.conn, self.client_ip, exc)
 
     @property
     def client_version(self) -> str:
@@ -137,6 +140,7 @@ class Connection(asyncssh.SSHServer):
             self._refused[fingerprint] = refused.reason
         except GatewayError as error:
             self._refused[fingerprint] = f"the directory could not be read: {error}"
+        self.observed.offered(key, fingerprint)
         limit_signatures(key, self._offer)
         return self._candidate is not None
 
@@ -162,6 +166,7 @@ class Connection(asyncssh.SSHServer):
             user, key = self._who
             if not self._begin_visit(user, key):
                 return
+            self.observed.logged_in(self.conn, user, key, self.client_ip)
             _log.info(
                 "login",
                 user=user.user_name,
@@ -187,7 +192,7 @@ class Connection(asyncssh.SSHServer):
 
     def _end_idle(self) -> None:
         assert self._visit is not None
-        reason = self._visit.why_ended
+        reason = self.observed.why_ended = self._visit.why_ended
         user = self._who[0].user_name if self._who else ""
         _log.info("idle connection ended", user=user, client_ip=self.client_ip, reason=reason)
         self.conn.disconnect(asyncssh.DISC_BY_APPLICATION, "Idle for too long")
@@ -195,7 +200,7 @@ class Connection(asyncssh.SSHServer):
     def end(self, reason: str, text: str) -> None:
         """End a connection that has logged in: `reason` is for records, `text` for the client."""
         if self._visit and self._who:
-            self._visit.why_ended = reason
+            self._visit.why_ended = self.observed.why_ended = reason
             user = self._who[0].user_name
             _log.warning("connection ended", user=user, client_ip=self.client_ip, reason=reason)
             self.conn.disconnect(asyncssh.DISC_BY_APPLICATION, text)
@@ -209,6 +214,8 @@ class Connection(asyncssh.SSHServer):
             self._context.logins.refuse(
                 self._claimed or "", self.client_ip, self.client_version, fingerprint, reason
             )
+            by_password = reason in self._passwords_refused
+            self.observed.refused(self._claimed or "", self.client_ip, fingerprint, by_password=by_password)
 
     # --- sessions -------------------------------------------------------------------------
 
@@ -217,7 +224,7 @@ class Connection(asyncssh.SSHServer):
             return False
         user, key = self._who
         session = Session(
-            session_id=new_session_id(),
+            session_id=self.observed.session_id,
             server_id=self._context.server_id,
             user_name=user.user_name,
             client_ip=self.client_ip,
@@ -240,7 +247,7 @@ class Connection(asyncssh.SSHServer):
             visit.end_session()
             visit.refused("session refused", str(error))
             raise asyncssh.ChannelOpenError(*_refused(error)) from None
-        return SftpSession(self._context, session, tree, store, self.may_write, visit)
+        return SftpSession(self._context, session, tree, store, self.may_write, visit, self.observed)
 
 
 class _Opening:

@@ -14,6 +14,7 @@ from tidegate.core.servers import Server
 from tidegate.core.sessions import Session
 from tidegate.faces.sftp.limits import Guard
 from tidegate.ports.objects import ObjectStore
+from tidegate.services.activities import UNTOLD, Activities
 from tidegate.services.browsing import Browsing
 from tidegate.services.downloads import Downloads
 from tidegate.services.hashes import Hashes
@@ -63,6 +64,7 @@ class FaceContext:
     hashes: Hashes
     identities: Identities
     rights: Rights
+    activities: Activities = UNTOLD
     # Endings go on after their connection is gone, so they belong to the server and not to it.
     endings: set[asyncio.Task[None]] = field(default_factory=set)
     answering: Answering = field(default_factory=Answering)

@@ -20,6 +20,7 @@ from tidegate.faces.sftp.answers import answered, answered_stream, as_sftp_error
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.limits import TOO_MANY_HANDLES, Visit
 from tidegate.faces.sftp.listings import Listing
+from tidegate.faces.sftp.observed import ObservedSession
 from tidegate.ports.objects import ObjectStore
 from tidegate.services.attributes import Attributes
 from tidegate.services.downloads import Download
@@ -38,10 +39,12 @@ class Files(asyncssh.SFTPServer):
         tree: HomeTree,
         store: ObjectStore,
         visit: Visit,
+        observed: ObservedSession,
     ) -> None:
         super().__init__(channel)
         self.session = session
         self._store = store  # with the rights of this session
+        self.observed = observed
         self._visit = visit
         # The handler counts: directories are closed without our being told.
         self.count_handles: Callable[[], int] = lambda: 0
@@ -60,10 +63,13 @@ class Files(asyncssh.SFTPServer):
         endings = []
         for each in self._open:
             if isinstance(each, Upload):
-                endings.append(self._context.end_later(each.abandon(self._visit.why_ended)))
+                dropping = self.observed.dropping(each, each.abandon(self._visit.why_ended))
+                endings.append(self._context.end_later(dropping))
             else:
                 each.abandon(self._visit.why_ended)
+                self.observed.dropped(each)
         self._open = set()
+        endings += self.observed.left()
         self._context.end_later(self._left(endings))
 
     async def _left(self, endings: list[asyncio.Task[None]]) -> None:
@@ -181,7 +187,9 @@ class Files(asyncssh.SFTPServer):
         try:
             self._refuse_more_handles()
         except TooManyHandles as error:
-            raise as_sftp_error(error, "OPENDIR", self.session, (path,)) from None
+            told = as_sftp_error(error, "OPENDIR", self.session, (path,))
+            self.observed.failed("OPENDIR", (path,), told, None)
+            raise told from None
         return Listing(self._scan(path))
 
     @answered_stream("READDIR")

@@ -26,6 +26,7 @@ from tidegate.core.sessions import Session
 from tidegate.faces.sftp.context import FaceContext
 from tidegate.faces.sftp.files import Files
 from tidegate.faces.sftp.limits import Visit
+from tidegate.faces.sftp.observed import ObservedConnection
 from tidegate.faces.sftp.requests import Requests
 from tidegate.ports.objects import ObjectStore
 
@@ -80,9 +81,11 @@ class SftpSession(SSHServerStreamSession[bytes]):
         store: ObjectStore,
         may_write: asyncio.Event,
         visit: Visit,
+        observed: ObservedConnection,
     ) -> None:
         super().__init__(None)
         self._store = store
+        self._observed = observed
         self._context = context
         self._session = session
         self._tree = tree
@@ -118,7 +121,8 @@ class SftpSession(SSHServerStreamSession[bytes]):
         channel: Any = self._chan
         channel.set_encoding(None)
         self._encoding = None
-        files = Files(channel, self._context, self._session, self._tree, self._store, self._visit)
+        observed = self._observed.session(self._tree)
+        files = Files(channel, self._context, self._session, self._tree, self._store, self._visit, observed)
         reader, writer = SSHReader[bytes](self, channel), SSHWriter[bytes](self, channel)
         handler = Handler(files, reader, writer, self._context, self._may_write, self._visit)
         files.count_handles = handler.count_handles
