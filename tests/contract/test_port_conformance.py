@@ -93,6 +93,8 @@ CASES = [
 )
 def test_parameters(adapter, port, member):
     """A method takes the parameters of its port: name, kind and default alike, in the same order."""
+    if isinstance(getattr(port, member), property):
+        return  # it takes none; that it is there, and of its type, mypy checks
     promised, offered = (
         [
             (each.name, each.kind, each.default)

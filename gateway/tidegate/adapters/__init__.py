@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tidegate.adapters.memory.directory import MemoryUserDirectory
     from tidegate.adapters.memory.host_keys import MemoryHostKeys, MemoryVault
     from tidegate.adapters.memory.leases import MemoryGatewayLeases
+    from tidegate.adapters.memory.metrics import MemoryMetrics
     from tidegate.adapters.memory.objects import MemoryObjectStore
     from tidegate.adapters.memory.roles import MemoryRoleAssumer, MemoryRoleBook
     from tidegate.adapters.memory.transfer_log import MemoryTransferLog
@@ -79,5 +80,5 @@ if TYPE_CHECKING:
     role_books: tuple[type[RoleBook], ...] = (IamRoles, MemoryRoleBook)
     role_assumers: tuple[type[RoleAssumer], ...] = (StsRoles, MemoryRoleAssumer)
     sinks: tuple[type[ActivitySink], ...] = (ActivityLines, LogGroups, EventBus)
-    metric_sinks: tuple[type[MetricSink], ...] = (TransferMetrics,)
+    metric_sinks: tuple[type[MetricSink], ...] = (TransferMetrics, MemoryMetrics)
     audits: tuple[type[LoginAudit], ...] = (DynamoTransferLog, MemoryTransferLog)

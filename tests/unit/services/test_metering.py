@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tidegate.adapters.memory.clock import ManualClock
+from tidegate.adapters.memory.metrics import MemoryMetrics
 from tidegate.core.activities import (
     AuthFailure,
     Changed,
@@ -96,33 +96,22 @@ def test_cloudwatch_is_told_while_somebody_is_connected() -> None:
     assert sums.take() == {}
 
 
-class Sink:
-    def __init__(self) -> None:
-        self.told: list[Mapping[str, Mapping[str, int]]] = []
-        self.error: Exception | None = None
-
-    async def put(self, sums: Mapping[str, Mapping[str, int]]) -> None:
-        if self.error:
-            raise self.error
-        self.told.append(sums)
-
-
 async def test_reports_come_every_five_minutes() -> None:
     """Nothing before the time, and an error is said and ends nothing."""
-    clock, sink, sums = ManualClock(AT), Sink(), TransferSums()
+    clock, sink, sums = ManualClock(AT), MemoryMetrics(), TransferSums()
     sums.note(CONNECTED)
     task = asyncio.create_task(MetricReports(sums, sink, clock).run())
     await asyncio.sleep(0)
     clock.advance(PERIOD_SECONDS - 1)
     await asyncio.sleep(0)
     assert sink.told == []
-    sink.error = StoreUnavailable("away")
+    sink.failure = StoreUnavailable("away")
     with capture_logs() as logged:
         clock.advance(1)
         for _ in range(5):
             await asyncio.sleep(0)
     assert [each["event"] for each in logged] == ["metrics lost"]
-    sink.error = None
+    sink.failure = None
     clock.advance(PERIOD_SECONDS)
     for _ in range(5):
         await asyncio.sleep(0)
