@@ -135,6 +135,7 @@ def lines_of_the_log(said: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in said.err.splitlines() if line.startswith("{")]
 
 
+@pytest.mark.lengthy
 def test_held_found_discarded_released(
     gateway: Any, deliveries: Callable[..., Any], rows: Callable[..., list[dict[str, Any]]]
 ) -> None:
@@ -161,6 +162,7 @@ def test_held_found_discarded_released(
     assert "only what is DEAD or HELD can be replayed" in refused.err
 
 
+@pytest.mark.lengthy
 def test_given_up_found_replayed_delivered(
     die: Callable[[], dict[str, Any]],
     vault: Any,
@@ -208,6 +210,7 @@ def test_only_the_target_that_is_meant(
     assert deliveries("discard", dead["LogID"], "--target", "vault", "--reason", "test").code == 0
 
 
+@pytest.mark.lengthy
 def test_discarded(
     die: Callable[[], dict[str, Any]],
     program: Callable[..., Any],

@@ -60,6 +60,7 @@ def paste(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 # --- what it prints and writes --------------------------------------------------------------
 
 
+@pytest.mark.lengthy
 @pytest.mark.client("sftp")
 @pytest.mark.parametrize("state", ['it\'s a "dir" at 50%d', "-o ~"])
 def test_what_is_printed_works_when_pasted(start: Callable[..., Any], tmp_path: Path, state: str) -> None:

@@ -160,6 +160,7 @@ def test_host_keys_turn_over(make: Callable[..., LiveServer], new_key: NewKey) -
         pass
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("preset", "count"), [("partner-safe", 2), ("transfer-family", 1)])
 def test_the_next_host_key_is_announced(
     make: Callable[..., LiveServer], new_key: NewKey, tmp_path: Path, preset: str, count: int

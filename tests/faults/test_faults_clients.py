@@ -19,6 +19,8 @@ from support.fault_house import LANDING, Gateway, House, Told, wait_until
 from support.fault_proxy import refuse
 from support.relay import relay_to
 
+pytestmark = pytest.mark.lengthy
+
 MIB = 1024 * 1024
 BODY = bytes(range(256)) * 4096 * 24  # 24 MiB, none of which is ever sent whole
 PIECE = 256 * 1024
@@ -167,7 +169,6 @@ async def test_the_connection_is_reset(house: House, gateway: Gateway) -> None:
     assert kept == (5 if gateway.preset == "partner-safe" else 6) * MIB
 
 
-@pytest.mark.lengthy
 async def test_a_connection_falls_silent(house: House, partner_safe: Gateway) -> None:
     """Half open, it is waited for and publishes nothing; when the gateway stops, the upload is dropped."""
     path = "/silent.bin"
@@ -210,7 +211,6 @@ async def test_close_after_a_failed_write(house: House, gateway: Gateway) -> Non
     await asyncio.to_thread(house.check)
 
 
-@pytest.mark.lengthy
 async def test_client_and_gateway_are_killed_together(house: House, transfer_family: Gateway) -> None:
     """Nobody is left to tell or to ask: the sweep ends it, and publishes nothing that was not asked for."""
     path = "/together.bin"
@@ -228,7 +228,6 @@ async def test_client_and_gateway_are_killed_together(house: House, transfer_fam
     assert only_record(house, path)["Status"] in ("ABANDONED", "KEPT")
 
 
-@pytest.mark.lengthy
 async def test_many_connections_come_and_vanish(house: House, partner_safe: Gateway) -> None:
     """Connections that drop at once, each with an open file, leave the gateway as it was."""
     for number in range(10):

@@ -10,6 +10,8 @@ import pytest
 from support.fault_house import LANDING, PRIVATE, Gateway, House, wait_until
 from support.renaming import about, rename
 
+pytestmark = pytest.mark.lengthy
+
 BODY = b"date;amount\n" * 1000
 STEPS = [
     pytest.param("intend.after", marks=pytest.mark.lengthy),
@@ -66,7 +68,6 @@ async def test_killed_while_it_renames(house: House, survivor: Gateway, step: st
     await asyncio.to_thread(delivered, house, name)
 
 
-@pytest.mark.lengthy
 async def test_killed_while_it_closes(house: House, survivor: Gateway) -> None:
     """What the sweep completes is HELD, too: its name is on record as temporary."""
     victim = house.gateway()
@@ -83,7 +84,6 @@ async def test_killed_while_it_closes(house: House, survivor: Gateway) -> None:
     await asyncio.to_thread(delivered, house, "closing.csv")
 
 
-@pytest.mark.lengthy
 async def test_killed_while_it_decides(house: House) -> None:
     """A worker that dies over what was held for long enough leaves it to the next: it is delivered once."""
     for gateway in house.gateways:

@@ -11,6 +11,8 @@ from support.fault_house import LANDING, Gateway, House
 from support.fault_proxy import lose_answer
 from support.renaming import about, rename
 
+pytestmark = pytest.mark.lengthy
+
 BODY = b"date;amount\n" * 1000
 THEIRS = b"date;amount;currency\n" * 500
 STEPS_OF_A_RENAME = [
@@ -76,7 +78,6 @@ async def test_killed_at_a_step_of_a_rename(house: House, survivor: Gateway, ste
         assert states(house)[old] == "DONE"
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "step",
     ["delete.after", pytest.param("settle_rename.before", marks=pytest.mark.lengthy)],
@@ -89,7 +90,6 @@ async def test_killed_over_an_upload(house: House, survivor: Gateway, step: str)
     assert (under(house, old), under(house, new)) == (THEIRS, BODY)
 
 
-@pytest.mark.lengthy
 async def test_an_upload_in_between(house: House, survivor: Gateway) -> None:
     """The same while the gateway lives: the rename succeeds, and so does the upload."""
     assert (await house.put(survivor, "/between.raw", BODY)).acknowledged
@@ -103,7 +103,6 @@ async def test_an_upload_in_between(house: House, survivor: Gateway) -> None:
     assert (under(house, "/between.raw"), under(house, "/between.csv")) == (THEIRS, BODY)
 
 
-@pytest.mark.lengthy
 async def test_frozen_past_its_lease(house: House, survivor: Gateway) -> None:
     """A gateway that wakes up when its rename was finished by another writes nothing over what came then."""
     sleeper = house.gateway()
@@ -122,7 +121,6 @@ async def test_frozen_past_its_lease(house: House, survivor: Gateway) -> None:
     assert (under(house, "/frozen.raw"), under(house, "/frozen.csv")) == (None, THEIRS)
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("call", ["s3.CopyObject", "s3.DeleteObject", "dynamodb.UpdateItem"])
 async def test_lost_answers(house: House, survivor: Gateway, call: str) -> None:
     """A call whose answers are all lost: whatever the client was told, its gateway finishes it soon after."""
@@ -135,7 +133,6 @@ async def test_lost_answers(house: House, survivor: Gateway, call: str) -> None:
     assert (under(house, old), under(house, new)) == (None, BODY)
 
 
-@pytest.mark.lengthy
 async def test_sweepers_die_too(house: House, survivor: Gateway) -> None:
     """A sweeper killed in the middle of a rename leaves it to the next one."""
     house.gateway()

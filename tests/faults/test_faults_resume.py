@@ -10,6 +10,8 @@ import pytest
 
 from support.fault_house import LANDING, Gateway, House, Told, wait_until
 
+pytestmark = pytest.mark.lengthy
+
 MIB = 1024 * 1024
 PART = 5 * MIB
 BODY = bytes(range(256)) * (4096 * 13) + b"the last line"  # two parts of 5 MiB, and a rest
@@ -108,7 +110,6 @@ async def test_the_gateway_is_killed_and_another_goes_on(house: House) -> None:
     await ends_whole(house, "/killed.bin")
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("step", ["keep.before", "keep.after"])
 async def test_killed_while_keeping(house: House, step: str) -> None:
     """Before the record says KEPT the sweep keeps it; after it there is nothing to do."""
@@ -119,7 +120,6 @@ async def test_killed_while_keeping(house: House, step: str) -> None:
     await ends_whole(house, path)
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "step", ["continue_kept.before", "continue_kept.after", "upload_part.after", "complete_multipart.before"]
 )
@@ -140,7 +140,6 @@ async def test_killed_while_it_is_continued(house: House, step: str) -> None:
     await asyncio.to_thread(house.check)
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize("step", ["complete_multipart.after", "complete.before", "complete.after"])
 async def test_killed_when_it_is_whole(house: House, step: str) -> None:
     """The object is there, of parts that two gateways sent: the sweep reads its digest, and completes it."""
@@ -155,7 +154,6 @@ async def test_killed_when_it_is_whole(house: House, step: str) -> None:
     assert house.body(LANDING, record["ObjectKey"], record["VersionId"]) == BODY
 
 
-@pytest.mark.lengthy
 async def test_what_nobody_goes_on_with_is_ended(house: House) -> None:
     """When its time is over it is ABANDONED, S3 has nothing of it, and STAT finds nothing."""
     short = await asyncio.to_thread(lambda: house.gateway(uploads={"keep_dropped_seconds": 1}))
@@ -172,7 +170,6 @@ async def test_what_nobody_goes_on_with_is_ended(house: House) -> None:
     await asyncio.to_thread(house.check)
 
 
-@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("size", "step"),
     [

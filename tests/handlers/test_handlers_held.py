@@ -11,6 +11,8 @@ from support.function import sftp
 from tidegate.adapters.aws import items
 from tidegate.testing.records import deliveries_of
 
+pytestmark = pytest.mark.lengthy
+
 BODY = b"the report"
 
 

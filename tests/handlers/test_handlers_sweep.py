@@ -28,6 +28,8 @@ from tidegate.testing.records import deliveries_of
 from tidegate_handlers.runtime import Runtime
 from tidegate_handlers.sweep import sweep
 
+pytestmark = pytest.mark.lengthy
+
 BODY = b"the report"
 
 

@@ -182,6 +182,7 @@ async def test_the_same_content_under_another_name(put: Callable[..., Any], rule
     assert first["LogID"] in record["Error"]
 
 
+@pytest.mark.lengthy
 async def test_released_by_hand(
     put: Callable[..., Any], ruled: LocalGateway, tidegate: Callable[..., Any]
 ) -> None:

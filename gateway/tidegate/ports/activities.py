@@ -65,7 +65,7 @@ class ActivitySink(Protocol):
 class MetricSink(Protocol):
     """Where sums of transfers are told at regular times."""
 
-    async def put(self, sums: Mapping[str, Mapping[str, int]]) -> None:
+    async def put_sums(self, sums: Mapping[str, Mapping[str, int]]) -> None:
         """
         Tell the sums of each server, by the names of their metrics.
 

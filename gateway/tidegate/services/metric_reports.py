@@ -31,6 +31,6 @@ class MetricReports:
         """Tell what there is since the last time. Never raises."""
         if told := self._sums.take():
             try:
-                await self._sink.put(told)
+                await self._sink.put_sums(told)
             except GatewayError as error:
                 _log.warning("metrics lost", servers=sorted(told), reason=str(error))

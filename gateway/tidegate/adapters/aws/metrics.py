@@ -20,7 +20,7 @@ class TransferMetrics:
         self._clock = clock
         self._namespace = namespace
 
-    async def put(self, sums: Mapping[str, Mapping[str, int]]) -> None:
+    async def put_sums(self, sums: Mapping[str, Mapping[str, int]]) -> None:
         now = self._clock.now()
         data: list[dict[str, Any]] = [
             {

@@ -14,7 +14,7 @@ class MemoryMetrics:
         self.told: list[dict[str, dict[str, int]]] = []
         self.failure: GatewayError | None = None
 
-    async def put(self, sums: Mapping[str, Mapping[str, int]]) -> None:
+    async def put_sums(self, sums: Mapping[str, Mapping[str, int]]) -> None:
         if self.failure:
             raise self.failure
         self.told.append({server_id: dict(members) for server_id, members in sums.items()})

@@ -311,7 +311,7 @@ def test_calls_keep_the_limits_of_eventbridge() -> None:
 
 async def test_metrics_as_they_are_sent(aws: Aws, clock: ManualClock) -> None:
     """A value for each name with the server as dimension, in as few calls as there can be."""
-    await TransferMetrics(aws, clock, "AWS/Transfer").put({"s-1": {"BytesIn": 5}})
+    await TransferMetrics(aws, clock, "AWS/Transfer").put_sums({"s-1": {"BytesIn": 5}})
     assert aws.named("put_metric_data") == [
         {
             "Namespace": "AWS/Transfer",
@@ -326,7 +326,7 @@ async def test_metrics_as_they_are_sent(aws: Aws, clock: ManualClock) -> None:
             ],
         }
     ]
-    await TransferMetrics(aws, clock, "x").put({f"s-{number}": {"BytesIn": 1} for number in range(1001)})
+    await TransferMetrics(aws, clock, "x").put_sums({f"s-{number}": {"BytesIn": 1} for number in range(1001)})
     assert [len(each["MetricData"]) for each in aws.named("put_metric_data")[1:]] == [MAX_METRICS, 1]
 
 
