@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tidegate.adapters.memory.clock import ManualClock
 from tidegate.adapters.memory.directory import MemoryUserDirectory
+from tidegate.cli import partners_document
 from tidegate.cli.partners_document import as_file, check_file
 from tidegate.core.errors import InvalidSettings
 from tidegate.core.ids import key_id_for
@@ -247,8 +248,9 @@ def test_what_cannot_be_in_a_file(changed: dict[str, object], said: str) -> None
     assert said in refused.value.detail
 
 
-def test_more_than_is_read() -> None:
+def test_more_than_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that nobody could apply is not written."""
+    monkeypatch.setattr(partners_document, "MAX_DOCUMENT_BYTES", 2**20)
     user = User(SERVER.server_id, "acme", Home.chroot("/b-1/" + "x" * 900), AT)
     users = [replace(user, user_name=f"user{n}") for n in range(1200)]
     with pytest.raises(InvalidSettings, match="the file of 1200 partners would have"):

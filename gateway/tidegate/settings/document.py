@@ -16,7 +16,8 @@ import yaml
 from tidegate.core.limits import MIB
 from tidegate.settings.problems import Lines, Origins, Place, Problem, refusal
 
-MAX_DOCUMENT_BYTES = MIB
+# As many partners as a server of Transfer Family can have, with a few keys each.
+MAX_DOCUMENT_BYTES = 8 * MIB
 # A document of the largest size has a tenth of these; settings are five levels deep.
 MAX_VALUES = 200_000
 MAX_DEPTH = 32
@@ -60,7 +61,7 @@ def parse(text: str, source: str) -> Document:
 
 
 def _too_large() -> Problem:
-    return Problem((), f"larger than {MAX_DOCUMENT_BYTES} bytes (1 MiB); is it the right file?")
+    return Problem((), f"larger than {MAX_DOCUMENT_BYTES} bytes (8 MiB); is it the right file?")
 
 
 class _Refused(Exception):
