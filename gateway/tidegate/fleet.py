@@ -9,10 +9,9 @@ what then differs is brought about, each server in a task of its own: one that d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from functools import partial
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import structlog
 
@@ -26,7 +25,8 @@ State: TypeAlias = Literal["OFFLINE", "ONLINE", "STARTING", "STOPPING", "START_F
 
 # A removed key is of no use five seconds later, on any gateway; the rest of them is for the reads.
 POLL_SECONDS = 3.0
-# Revocations whose count got lost are noticed all the same, after so many looks.
+# Revocations whose count got lost are noticed all the same, after so many looks; and what could not be begun,
+# because its port or its key was not to be had then, is tried again.
 _LOOKS_PER_CHECK = 20
 
 _log = structlog.get_logger("tidegate.fleet")
@@ -60,11 +60,15 @@ class Fleet:
         self.on_change: Callable[[], None] = lambda: None
         self._directory = first.backend.directory
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._checks: dict[str, asyncio.Task[None]] = {}
         self._moving: dict[str, State] = {}
         self._failed: dict[str, Server] = {}
         self._awake = asyncio.Event()
         self._looks = 0
         self._is_paused = False
+        self._is_stopping = False
+        # Set when what drains is waited for no longer.
+        self._hurried = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
     # --- what is seen of it ---------------------------------------------------------------
@@ -105,18 +109,37 @@ class Fleet:
         self._running = asyncio.create_task(self._run())
 
     async def stop(self, hurried: asyncio.Event) -> None:
-        """Drain and stop all gateways. Args: as `Gateway.stop`."""
-        if self._running:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-        await self._settled()
-        await asyncio.gather(*(gateway.stop(hurried) for gateway in self.gateways.values()))
+        """Drain and stop all gateways, those too that begin or drain already. Args: as `Gateway.stop`."""
+        self._is_stopping = True
+        hurrying = asyncio.create_task(self._hurry(hurried))
+        stops = [self._stopped(server_id, hurried) for server_id in {*self.gateways, *self._tasks}]
+        ended = await asyncio.gather(*stops, return_exceptions=True)
+        # Until here it looked, for keys that are revoked while uploads are let end.
+        running = [each for each in (hurrying, self._running, *self._checks.values()) if each]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await self.first.observation.stop()
+        for fault in ended:
+            if isinstance(fault, BaseException):
+                raise fault
+
+    async def _stopped(self, server_id: str, hurried: asyncio.Event) -> None:
+        if task := self._tasks.get(server_id):
+            await asyncio.wait([task])
+        if gateway := self.gateways.get(server_id):
+            await gateway.stop(hurried)
+
+    async def _hurry(self, hurried: asyncio.Event) -> None:
+        await hurried.wait()
+        self._hurried.set()
 
     async def only_the_first(self) -> None:
         """End all others now, and let things be until `reconcile`."""
         self._is_paused = True
+        self._hurried.set()
         await self._settled()
+        self._hurried = asyncio.Event()
         for server_id in list(self.gateways):
             if server_id != self.first.server_id:
                 await self._end(server_id, hurried=True)
@@ -139,24 +162,37 @@ class Fleet:
                 await self._look()
             except GatewayError as error:
                 _log.warning("servers not looked up", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - nobody watches this loop, so it may not end
+                _log.error("servers not looked up", exc_info=error)
 
     async def _look(self) -> None:
         found = {each.server_id: each for each in await self._directory.servers() if self._is_ours(each)}
         if self._is_paused:
             return
         self._looks += 1
+        # On their own: neither what drains nor what cannot be brought about puts off a revocation.
+        for server_id, gateway in self.gateways.items():
+            if self._is_to_be_checked(gateway, found.get(server_id)):
+                self._begin_task(self._checks, server_id, self._check(gateway, found.get(server_id)))
+        if self._is_stopping:
+            return
         for server_id in {*self.gateways, *self._failed} | found.keys():
-            if server_id not in self._tasks:
-                task = asyncio.create_task(self._bring(server_id, found.get(server_id)))
-                self._tasks[server_id] = task
-                task.add_done_callback(partial(self._done, server_id))
+            self._begin_task(self._tasks, server_id, self._bring(server_id, found.get(server_id)))
 
-    def _done(self, server_id: str, _: asyncio.Task[None]) -> None:
-        self._tasks.pop(server_id, None)
+    @staticmethod
+    def _begin_task(
+        tasks: dict[str, asyncio.Task[None]], server_id: str, what: Coroutine[Any, Any, None]
+    ) -> None:
+        """Do it, unless something of the kind is under way for this server."""
+        if server_id in tasks:
+            what.close()
+            return
+        tasks[server_id] = task = asyncio.create_task(what)
+        task.add_done_callback(lambda _: tasks.pop(server_id, None))
 
     async def _settled(self) -> None:
-        while self._tasks:
-            await asyncio.wait(list(self._tasks.values()))
+        while under_way := [*self._tasks.values(), *self._checks.values()]:
+            await asyncio.wait(under_way)
 
     def _is_ours(self, server: Server) -> bool:
         return server.server_id == self.first.server_id or (
@@ -169,10 +205,16 @@ class Fleet:
         try:
             if server is None:
                 await self._end(server_id)
-            elif self._failed.get(server_id) != server:
+            elif self._failed.get(server_id) != server or self._looks % _LOOKS_PER_CHECK == 0:
                 await self._bring_to(server)
-        except GatewayError as error:
-            _log.error("server not brought to what it should be", server=server_id, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - nobody watches this task
+            unforeseen = None if isinstance(error, GatewayError) else error
+            _log.error(
+                "server not brought to what it should be",
+                server=server_id,
+                reason=str(error),
+                exc_info=unforeseen,
+            )
             if server is not None and server_id not in self.gateways:
                 self._failed[server_id] = server
         finally:
@@ -184,34 +226,50 @@ class Fleet:
         if gateway is None:
             await self._begin(server)
             return
-        await self._renew(gateway, server)
         listens = gateway.listener.has_started
+        if server.wanted == "OFFLINE" and listens:
+            # First: whatever else is new of it may not be to be had, and stopping needs none of it.
+            self._moving[server.server_id] = "STOPPING"
+            gateway.listener.context.server = replace(gateway.server, wanted=server.wanted)
+            await gateway.listener.drain(gateway.backend.settings.shutdown.grace_seconds, self._hurried)
+            self._tell("server stopped", gateway)
+        await self._renew(gateway, server)
         if server.wanted == "ONLINE" and not listens:
             self._moving[server.server_id] = "STARTING"
             await gateway.listener.start()
             self._tell("server listens", gateway)
-        elif server.wanted == "OFFLINE" and listens:
-            self._moving[server.server_id] = "STOPPING"
-            await gateway.listener.drain(gateway.backend.settings.shutdown.grace_seconds, asyncio.Event())
-            self._tell("server stopped", gateway)
 
     async def _begin(self, server: Server) -> None:
         assert self._make is not None
-        self._moving[server.server_id] = "STARTING"
+        if server.wanted == "ONLINE":
+            self._moving[server.server_id] = "STARTING"
         gateway = await self._make(server)
         await gateway.start()
         self.gateways[server.server_id] = gateway
-        self._tell("server listens", gateway)
+        self._tell("server listens" if gateway.listener.has_started else "server is stopped", gateway)
 
     async def _renew(self, gateway: Gateway, server: Server) -> None:
-        before = gateway.server
-        # The count is noted last: a look that fails is made again.
-        wanted = replace(server, revocations=before.revocations)
-        if before != wanted:
-            gateway.renew(wanted, await self._host_keys_of(server))
-        if server.revocations != before.revocations or self._looks % _LOOKS_PER_CHECK == 0:
+        # How far revocations were looked at, `_check` notes.
+        if gateway.server != replace(server, revocations=gateway.server.revocations):
+            sources = await self._host_keys_of(server)
+            gateway.renew(replace(server, revocations=gateway.server.revocations), sources)
+
+    # --- revocations ----------------------------------------------------------------------
+
+    def _is_to_be_checked(self, gateway: Gateway, server: Server | None) -> bool:
+        """Tell whether somebody may have lost access; of a server that is gone, everybody has."""
+        is_another = server is None or server.revocations != gateway.server.revocations
+        return is_another or self._looks % _LOOKS_PER_CHECK == 0
+
+    async def _check(self, gateway: Gateway, server: Server | None) -> None:
+        try:
             await self._end_revoked(gateway)
-            gateway.listener.context.server = server
+        except GatewayError as error:
+            _log.warning("revocations not looked up", server=gateway.server_id, reason=str(error))
+            return
+        if server is not None:
+            # Noted last: a look that fails is made again.
+            gateway.listener.context.server = replace(gateway.server, revocations=server.revocations)
 
     async def _end_revoked(self, gateway: Gateway) -> None:
         if not gateway.behaviour.end_revoked or gateway.server.identity_provider.type != "SERVICE_MANAGED":
@@ -228,8 +286,9 @@ class Fleet:
         if gateway is None:
             return
         self._moving[server_id] = "STOPPING"
-        now = asyncio.Event()
+        now = self._hurried
         if hurried:
+            now = asyncio.Event()
             now.set()
         if gateway is self.first:
             if gateway.listener.has_started:
@@ -238,6 +297,8 @@ class Fleet:
             return
         await gateway.stop(now)
         del self.gateways[server_id]
+        # One may have waited for its port.
+        self._failed.clear()
         self._tell("server is gone from the directory", gateway)
 
     def _tell(self, event: str, gateway: Gateway) -> None:
