@@ -57,6 +57,7 @@ class Servers:
     def __init__(self, directory: ServerDirectory, making: ServerMaking) -> None:
         self._directory = directory
         self._making = making
+        self._one_at_a_time = asyncio.Lock()
 
     async def get(self, server_id: str) -> Server:
         """Return a server. Raises `NotFound`."""
@@ -76,17 +77,20 @@ class Servers:
             UnknownSecurityPolicy, UnknownWorkflow: It is named, and not there.
             InvalidSettings: This gateway can make no server; why, it says.
         """
-        there = await self.all()
-        if len(there) >= TRANSFER_SERVERS:
-            raise InvalidName(f"there are {len(there)} servers, the most that there can be")
         server = created(new_server_id(), members)
         await self._check(server, members)
-        port = self._making.port_for(each.port for each in there if each.port)
-        server = replace(server, tags=tagged((), tags), preset=_preset_in(tags), port=port)
+        server = replace(server, tags=tagged((), tags), preset=_preset_in(tags))
         brought = members.get("HostKey")
         host_keys = [read_host_key(brought.encode())] if brought else await self._making.new_keys()
-        await self._keep_keys(server.server_id, host_keys)
-        await self._directory.add_server(server)
+        # Two that are made at once would find the same port free.
+        async with self._one_at_a_time:
+            there = await self.all()
+            if len(there) >= TRANSFER_SERVERS:
+                raise InvalidName(f"there are {len(there)} servers, the most that there can be")
+            port = self._making.port_for(each.port for each in there if each.port)
+            server = replace(server, port=port)
+            await self._keep_keys(server.server_id, host_keys)
+            await self._directory.add_server(server)
         self._making.on_change()
         return server
 
