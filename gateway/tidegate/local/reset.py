@@ -46,18 +46,20 @@ class LocalReset:
             return
         gateway = fleet.first
         async with self._one_at_a_time:
-            await fleet.only_the_first()
-            await gateway.listener.disconnect_all()
-            await gateway.pause_background()
             try:
-                await gateway.settled()
-                await _quiet(gateway.backend)
-                self._moto.restore()
-                gateway.observation.forget()
+                await fleet.only_the_first()
+                await gateway.listener.disconnect_all()
+                await gateway.pause_background()
+                try:
+                    await gateway.settled()
+                    await _quiet(gateway.backend)
+                    self._moto.restore()
+                    gateway.observation.forget()
+                finally:
+                    gateway.resume_background()
             finally:
-                gateway.resume_background()
-            # Its server may have been stopped, changed or deleted.
-            await fleet.reconcile()
+                # Its server may have been stopped, changed or deleted; and if that failed, others go on.
+                await fleet.reconcile()
 
 
 async def _quiet(backend: Backend) -> None:
