@@ -132,8 +132,7 @@ class Gateway:
             _log.info("health", port=self.health.port)
         try:
             await self.lease.tick()
-            if self.server.wanted == "ONLINE":
-                await self.listener.start()
+            await self._listen()
         except BaseException:
             self._stop_health()
             raise
@@ -141,6 +140,19 @@ class Gateway:
             _log.info("deliveries are left to handlers")
         self.observation.start()
         self.resume_background()
+
+    async def _listen(self) -> None:
+        """Listen if the server is to; if not, know the host keys all the same, which are told of it."""
+        try:
+            if self.server.wanted == "ONLINE":
+                await self.listener.start()
+            else:
+                self.listener.renew()
+        except BaseException:
+            # Whoever tries again does so under another id: what never listened is not to be swept.
+            with suppress(GatewayError):
+                await self.lease.forget(self.gateway_id)
+            raise
 
     def unready(self) -> list[str]:
         """Say why no upload should be sent here now, a word for each reason; [] if there is none."""

@@ -259,7 +259,7 @@ def _ready(fleet: Fleet, settings: Settings, partners: tuple[DemoPartner, ...]) 
     targets = settings.deliveries.targets
     return Ready(
         host=settings.sftp.advertised_host or settings.sftp.host,
-        port=gateway.listener.port,
+        port=gateway.listener.port or settings.sftp.port,  # it may be stopped
         host_key_fingerprint=key.fingerprint,
         host_key_line=key.line,
         aws_endpoint_url=settings.aws.endpoint_url or "",
