@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tidegate.adapters.aws.probes import AwsProbes
@@ -31,6 +32,7 @@ from tidegate.faces.control.tags import (
 from tidegate.faces.control.users import UserOperations
 from tidegate.faces.control.workflows import WorkflowOperations
 from tidegate.fleet import Fleet
+from tidegate.ports.servers import ServerDirectory
 from tidegate.services.host_keys import HostKeyRing
 from tidegate.services.servers import ServerMaking, Servers, UnknownWorkflow
 from tidegate.services.user_counts import UserCounts
@@ -48,7 +50,8 @@ class ApiRules:
 
     Args:
         port_for: As `ServerMaking` has it.
-        may_delete_first: Whether the server of the configuration can be deleted.
+        may_delete_first: Whether the server of the configuration can be deleted; if not, neither can those of
+            other gateways.
     """
 
     port_for: Callable[[Iterable[int]], int]
@@ -85,7 +88,7 @@ def fleet_over(first: Gateway, keys: Keys, files: HostKeySources | None, *, make
 
 async def transfer_api(fleet: Fleet, check_caller: CheckCaller, rules: ApiRules) -> TransferApi:
     """Return the API over a fleet that runs. Raises `GatewayError`: the account is not to be known."""
-    backend, first_id = fleet.first.backend, fleet.first.server_id
+    backend = fleet.first.backend
     caller = await AwsProbes(backend.clients).caller()
     arns = Arns(backend.settings.aws.region, caller.split(":")[4])
     ring_of, kms_key_arn = ring_finder(fleet), backend.host_key_kms_arn
@@ -93,10 +96,7 @@ async def transfer_api(fleet: Fleet, check_caller: CheckCaller, rules: ApiRules)
     making = ServerMaking(ring_of, kms_key_arn, workflow_check(workflows), rules.port_for, fleet.wake)
     servers = Servers(backend.directory, making)
 
-    def may_delete(server_id: str) -> None:
-        if server_id == first_id and not rules.may_delete_first:
-            raise invalid(f"{server_id} is the server of this gateway's configuration: stop it instead")
-
+    may_delete = None if rules.may_delete_first else refuse_configured(backend.directory)
     facts_of = FactsOf(fleet, backend)
     counts = UserCounts(backend.directory, backend.clock)
     operations = {
@@ -132,6 +132,17 @@ def ring_finder(fleet: Fleet) -> Callable[[str], HostKeyRing]:
         return backend.host_keys(server_id)
 
     return ring_of
+
+
+def refuse_configured(directory: ServerDirectory) -> Callable[[str], Awaitable[None]]:
+    """Return what raises `ApiError` for a server of a configuration, of this gateway or of another."""
+
+    async def may_delete(server_id: str) -> None:
+        with suppress(NotFound):  # what is left of one that is gone may go, too
+            if (await directory.server(server_id)).is_configured:
+                raise invalid(f"{server_id} is the server of a gateway's configuration: stop it instead")
+
+    return may_delete
 
 
 class FactsOf:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -60,7 +60,7 @@ class ServerOperations:
     Args:
         users_of: The users of a server.
         facts_of: What is known of a server, asked each time.
-        may_delete: Raises `ApiError` for a server that cannot be deleted.
+        may_delete: Raises `ApiError` for a server that cannot be deleted; None: all can.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ServerOperations:
         users_of: Callable[[str], Users],
         arns: Arns,
         facts_of: FactsOf,
-        may_delete: Callable[[str], None] = lambda _: None,
+        may_delete: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._servers = servers
         self._users_of = users_of
@@ -136,7 +136,8 @@ class ServerOperations:
 
     async def _delete(self, request: Members) -> None:
         server_id = request["ServerId"]
-        self._may_delete(server_id)
+        if self._may_delete:
+            await self._may_delete(server_id)
         with about("Server", server_id):
             await self._servers.delete(server_id)
 
