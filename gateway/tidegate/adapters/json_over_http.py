@@ -27,13 +27,17 @@ def answer_of(url: str, headers: Mapping[str, str], body: bytes | None, seconds:
         ProviderFailed: There was no answer of status 200 with JSON in time. `detail` names the host alone: a
             URL may hold secrets.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # a port that is none, or half an address of IPv6
+        raise ProviderFailed("the URL of the identity provider is none") from None
     if parts.scheme not in _CONNECTIONS or not parts.hostname:
         raise ProviderFailed("the URL of the identity provider is neither http nor https")
     until = time.monotonic() + seconds
     place = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     # Not urllib.request: it follows redirects, asks proxies of the environment, and spells headers anew.
-    connection = _CONNECTIONS[parts.scheme](parts.hostname, parts.port, timeout=seconds)
+    connection = _CONNECTIONS[parts.scheme](parts.hostname, port, timeout=seconds)
     try:
         with closing(connection):
             connection.request("GET" if body is None else "POST", place, body, dict(headers))
@@ -41,7 +45,11 @@ def answer_of(url: str, headers: Mapping[str, str], body: bytes | None, seconds:
                 if answer.status != http.client.OK:
                     raise ProviderFailed(f"{parts.hostname} answered with HTTP status {answer.status}")
                 content = _content(answer, until)
-    except (OSError, http.client.HTTPException) as error:
+    except (
+        OSError,
+        ValueError,
+        http.client.HTTPException,
+    ) as error:  # the second: letters no request can hold
         raise ProviderFailed(f"{parts.hostname} cannot be asked: {type(error).__name__}") from None
     try:
         return json.loads(content)

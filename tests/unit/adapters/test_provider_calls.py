@@ -202,6 +202,8 @@ async def test_urls_that_cannot_be_asked():
     said = await failure_of(UrlProvider("http://127.0.0.1:1/key=abc", 5))
     assert said == "127.0.0.1 cannot be asked: ConnectionRefusedError"
     assert "neither http nor https" in await failure_of(UrlProvider("file:///etc/passwd", 5))
+    for none in ("http://127.0.0.1:x/key=abc", "http://[::1/key=abc", "http://127.0.0.1:1/\u00fc=abc"):
+        assert "abc" not in await failure_of(UrlProvider(none, 5))
 
 
 # --- AWS ------------------------------------------------------------------------------------
