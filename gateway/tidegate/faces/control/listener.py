@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,6 +72,11 @@ class _Server(ThreadingHTTPServer):
         self._places = threading.BoundedSemaphore(_MAX_CONNECTIONS)
         super().__init__(address, handler)
 
+    def server_bind(self) -> None:
+        # Not HTTPServer's own: that asks the name service who we are, and the gateway's loop would wait.
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
         connection.settimeout(_SILENCE_SECONDS)
@@ -84,7 +90,11 @@ class _Server(ThreadingHTTPServer):
         if not self._places.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # there was no thread to be had
+            self._places.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
