@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from tidegate.adapters.aws.clients import AwsClients
-from tidegate.core.errors import NotFound
+from tidegate.core.errors import NotFound, StoreUnavailable
 from tidegate.core.iam.roles import RoleDocuments, name_of
 
 
@@ -26,17 +27,23 @@ class IamRoles:
         found = iam.get_role(RoleName=name)["Role"]
         if found["Arn"] != arn:
             raise NotFound(f"IAM has {found['Arn']} under this name")
-        policies = [
-            (each, iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"])
-            for page in iam.get_paginator("list_role_policies").paginate(RoleName=name)
-            for each in page["PolicyNames"]
-        ]
-        policies += [
-            (each["PolicyName"], self._attached(each["PolicyArn"]))
-            for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
-            for each in page["AttachedPolicies"]
-        ]
+        try:
+            policies = [*self._inline(name), *self._all_attached(name)]
+        except iam.exceptions.NoSuchEntityException as error:
+            # One that is listed and cannot be read, as just after its removal: it may have been a Deny.
+            raise StoreUnavailable(f"not all policies of {arn} can be read: {error}") from error
         return RoleDocuments(arn, found["AssumeRolePolicyDocument"], policies)
+
+    def _inline(self, name: str) -> Iterator[tuple[str, Any]]:
+        iam = self._clients.iam
+        for page in iam.get_paginator("list_role_policies").paginate(RoleName=name):
+            for each in page["PolicyNames"]:
+                yield each, iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"]
+
+    def _all_attached(self, name: str) -> Iterator[tuple[str, Any]]:
+        for page in self._clients.iam.get_paginator("list_attached_role_policies").paginate(RoleName=name):
+            for each in page["AttachedPolicies"]:
+                yield each["PolicyName"], self._attached(each["PolicyArn"])
 
     def _attached(self, arn: str) -> Any:
         iam = self._clients.iam
