@@ -61,8 +61,23 @@ def _control_ports_are_free(settings: Settings) -> Iterator[Problem]:
     if settings.control.sftp_ports is None:
         return
     first, last = (int(each) for each in settings.control.sftp_ports.split("-"))
-    if first <= settings.sftp.port <= last:
-        yield Problem(("control", "sftp_ports"), f"sftp.port, {settings.sftp.port}, is one of them")
+    others = {
+        "sftp.port": settings.sftp.port,
+        "control.port": settings.control.port,
+        "health.port": settings.health.port,
+    }
+    for name, port in others.items():
+        if port is not None and first <= port <= last:
+            yield Problem(("control", "sftp_ports"), f"{name}, {port}, is one of them")
+
+
+def _callers_are_told_apart(settings: Settings) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for number, each in enumerate(settings.control.credentials):
+        if first.setdefault(each.access_key_id, number) != number:
+            # Which of the two may do more would be a guess.
+            text = f"{each.access_key_id} is that of control.credentials[{first[each.access_key_id]}] already"
+            yield Problem(("control", "credentials", number, "access_key_id"), text)
 
 
 def _budget_holds_one_upload(settings: Settings) -> Iterator[Problem]:
@@ -172,6 +187,7 @@ RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _keys_are_not_for_aws,
     _control_port_is_safe,
     _control_ports_are_free,
+    _callers_are_told_apart,
     _budget_holds_one_upload,
     _targets_fit_one_transaction,
     _targets_are_no_sources,
