@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tidegate.adapters.aws.clients import AwsClients
+from tidegate.adapters.aws.errors import translated
 from tidegate.core.errors import NotFound, StoreUnavailable
 from tidegate.core.iam.roles import RoleDocuments, name_of
 
@@ -23,13 +24,13 @@ class IamRoles:
         return await self._clients.run(self._role, arn, name)
 
     def _role(self, arn: str, name: str) -> RoleDocuments:
-        iam = self._clients.iam
-        found = iam.get_role(RoleName=name)["Role"]
+        found = self._clients.iam.get_role(RoleName=name)["Role"]
         if found["Arn"] != arn:
             raise NotFound(f"IAM has {found['Arn']} under this name")
         try:
-            policies = [*self._inline(name), *self._all_attached(name)]
-        except iam.exceptions.NoSuchEntityException as error:
+            with translated():
+                policies = [*self._inline(name), *self._all_attached(name)]
+        except NotFound as error:
             # One that is listed and cannot be read, as just after its removal: it may have been a Deny.
             raise StoreUnavailable(f"not all policies of {arn} can be read: {error}") from error
         return RoleDocuments(arn, found["AssumeRolePolicyDocument"], policies)
