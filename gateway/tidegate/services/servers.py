@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tidegate.core.behaviour import PRESETS, Preset
-from tidegate.core.errors import InvalidName, InvalidSettings, NotFound
+from tidegate.core.errors import AlreadyExists, InvalidName, InvalidSettings, NotFound
 from tidegate.core.host_keys import MADE_TYPES, PrivateHostKey, new_host_key, read_host_key
 from tidegate.core.ids import new_server_id
 from tidegate.core.limits import TRANSFER_SERVERS
@@ -104,7 +105,8 @@ class Servers:
         server = await self.get(server_id)
         await self._check(updated(server, members, is_offline=is_offline), members)
         if key := members.get("HostKey"):
-            await self._making.ring_of(server_id).bring(key, await self._making.kms_key_arn())
+            with suppress(AlreadyExists):  # the same request, sent again after its answer was lost
+                await self._making.ring_of(server_id).bring(key, await self._making.kms_key_arn())
             await self.host_keys_changed(server_id)
         changed = await self._directory.change_server(
             server_id, lambda found: updated(found, members, is_offline=is_offline)

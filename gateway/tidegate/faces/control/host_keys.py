@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 from tidegate.core.arns import Arns
-from tidegate.core.errors import InvalidKey, InvalidSettings
+from tidegate.core.errors import AlreadyExists, InvalidKey, InvalidSettings, NotFound
 from tidegate.core.host_keys import HostKey
 from tidegate.faces.control.api import Members, Operation
 from tidegate.faces.control.errors import about, invalid
@@ -52,8 +52,8 @@ class HostKeyOperations:
         tags = tags_in(request.get("Tags", []))
         with about("HostKey", server_id), _readable():
             arn = await self._kms_key_arn()
-            key = await ring.bring(request["HostKeyBody"], arn, request.get("Description", ""), tags)
-        await self._servers.host_keys_changed(server_id)
+            async with self._told(server_id):
+                key = await ring.bring(request["HostKeyBody"], arn, request.get("Description", ""), tags)
         return {"ServerId": server_id, "HostKeyId": key.host_key_id}
 
     async def _describe(self, request: Members) -> Members:
@@ -85,7 +85,21 @@ class HostKeyOperations:
     async def _delete(self, request: Members) -> None:
         server_id, ring = await self._ring(request)
         with about("HostKey", request["HostKeyId"]), _readable():
-            await ring.remove(request["HostKeyId"])
+            async with self._told(server_id):
+                await ring.remove(request["HostKeyId"])
+
+    @asynccontextmanager
+    async def _told(self, server_id: str) -> AsyncIterator[None]:
+        """
+        Let gateways know of a key that came or went: also of one that had, when a request comes again.
+
+        The first time they may not have been told, and nobody would tell them ever after.
+        """
+        try:
+            yield
+        except (AlreadyExists, NotFound):
+            await self._servers.host_keys_changed(server_id)
+            raise
         await self._servers.host_keys_changed(server_id)
 
     async def _ring(self, request: Members) -> tuple[str, HostKeyRing]:
