@@ -215,10 +215,14 @@ class Fleet:
                 reason=str(error),
                 exc_info=unforeseen,
             )
-            if server is not None and server_id not in self.gateways:
+            if server is not None and self._has_not_begun(server):
                 self._failed[server_id] = server
         finally:
             self._moving.pop(server_id, None)
+
+    def _has_not_begun(self, server: Server) -> bool:
+        gateway = self.gateways.get(server.server_id)
+        return gateway is None or (server.wanted == "ONLINE" and not gateway.listener.has_started)
 
     async def _bring_to(self, server: Server) -> None:
         self._failed.pop(server.server_id, None)

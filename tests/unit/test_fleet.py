@@ -31,8 +31,13 @@ class Listener:
         self.may_drain = asyncio.Event()
         self.may_drain.set()
         self.checks = 0
+        self.starts = 0
+        self.fails: Exception | None = None
 
     async def start(self) -> None:
+        self.starts += 1
+        if self.fails:
+            raise self.fails
         self.has_started = True
 
     async def drain(self, _: float, hurried: asyncio.Event) -> None:
@@ -231,6 +236,25 @@ async def test_what_could_not_begin_is_tried_again(fault: Exception) -> None:
         await fleet.reconcile()
     assert fleet.state(Server(OTHER)) == "ONLINE"
     assert len(house.made) == 2
+
+
+async def test_what_cannot_begin_again_is_not_said_to_be_starting() -> None:
+    """A port that was lost while a server was stopped is asked for once a minute, and not at each look."""
+    house = House()
+    fleet = await house.open()
+    await fleet.reconcile()
+    await house.change(OTHER, wanted="OFFLINE")
+    await fleet.reconcile()
+    listener = house.made[0].listener
+    listener.fails = InvalidSettings("the port is taken")
+    await house.change(OTHER, wanted="ONLINE")
+    await fleet.reconcile()
+    await fleet.reconcile()
+    assert (fleet.state(Server(OTHER)), listener.starts) == ("START_FAILED", 2)
+    listener.fails = None
+    fleet.wake()
+    await fleet.reconcile()
+    assert fleet.state(Server(OTHER)) == "ONLINE"
 
 
 async def test_a_server_begins_where_another_ended() -> None:
