@@ -267,22 +267,23 @@ class Fleet:
 
     async def _check(self, gateway: Gateway, server: Server | None) -> None:
         try:
-            await self._end_revoked(gateway)
+            is_all = await self._end_revoked(gateway)
         except GatewayError as error:
             _log.warning("revocations not looked up", server=gateway.server_id, reason=str(error))
             return
-        if server is not None:
+        if server is not None and is_all:
             # Noted last: a look that fails is made again.
             gateway.listener.context.server = replace(gateway.server, revocations=server.revocations)
 
-    async def _end_revoked(self, gateway: Gateway) -> None:
+    async def _end_revoked(self, gateway: Gateway) -> bool:
+        """End sessions of those who lost access; False: somebody may have come in meanwhile."""
         if not gateway.behaviour.end_revoked or gateway.server.identity_provider.type != "SERVICE_MANAGED":
-            return
+            return True
 
         async def may_stay(user: User, key: SshPublicKey) -> bool:
             return await gateway.logins.key(user.user_name, key.fingerprint) is not None
 
-        await gateway.listener.end_revoked(may_stay)
+        return await gateway.listener.end_revoked(may_stay)
 
     async def _end(self, server_id: str, *, hurried: bool = False) -> None:
         self._failed.pop(server_id, None)

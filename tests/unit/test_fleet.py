@@ -31,6 +31,7 @@ class Listener:
         self.may_drain = asyncio.Event()
         self.may_drain.set()
         self.checks = 0
+        self.looks_up = False
         self.starts = 0
         self.fails: Exception | None = None
 
@@ -47,8 +48,9 @@ class Listener:
         for each in waits:
             each.cancel()
 
-    async def end_revoked(self, _: Callable[..., Awaitable[bool]]) -> None:
+    async def end_revoked(self, _: Callable[..., Awaitable[bool]]) -> bool:
         self.checks += 1
+        return not self.looks_up
 
 
 class Told:
@@ -145,6 +147,19 @@ async def test_revocations_wait_for_no_host_keys() -> None:
     assert house.made[0].listener.checks == 1
     await fleet.reconcile()
     assert house.made[0].listener.checks == 1
+
+
+async def test_a_login_under_way_is_looked_at_again() -> None:
+    """It may have read of its key before that was removed, and be in after the look."""
+    house = House()
+    fleet = await house.open()
+    house.first.listener.looks_up = True
+    house.directory._note_revocation(FIRST)
+    await fleet.reconcile()
+    house.first.listener.looks_up = False
+    await fleet.reconcile()
+    await fleet.reconcile()
+    assert house.first.listener.checks == 2
 
 
 @pytest.mark.parametrize("ending", ["stop", "delete"])

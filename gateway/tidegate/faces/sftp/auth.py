@@ -50,6 +50,7 @@ class Connection(asyncssh.SSHServer):
         self._who: tuple[User, SshPublicKey] | None = None
         self._visit: Visit | None = None
         self.observed = ObservedConnection(context)
+        self.is_looked_up = False  # its user, at this moment
         self.client_ip = "unknown"
         self.may_write = asyncio.Event()  # the peer takes what we send
         self.may_write.set()
@@ -133,13 +134,15 @@ class Connection(asyncssh.SSHServer):
         fingerprint = key.get_fingerprint()
         if self._has_tried_enough("Too many keys"):
             return False
-        self._candidate = None
+        self._candidate, self.is_looked_up = None, True
         try:
             self._candidate = await self._proofs.by_key(username, fingerprint)
         except LoginRefused as refused:
             self._refused[fingerprint] = refused.reason
         except GatewayError as error:
             self._refused[fingerprint] = f"the directory could not be read: {error}"
+        finally:
+            self.is_looked_up = False
         self.observed.offered(key, fingerprint)
         limit_signatures(key, self._offer)
         return self._candidate is not None

@@ -158,12 +158,20 @@ class SftpListener:
         if self._acceptor:
             self._acceptor.update(**options)
 
-    async def end_revoked(self, may_stay: Callable[[User, SshPublicKey], Awaitable[bool]]) -> None:
-        """End the connections of those who may not log in any more."""
-        for connection in list(self._connections):
+    async def end_revoked(self, may_stay: Callable[[User, SshPublicKey], Awaitable[bool]]) -> bool:
+        """
+        End the connections of those who may not log in any more.
+
+        Returns:
+            Whether that was all: who was being looked up meanwhile may log in by what was read before.
+        """
+        connections = list(self._connections)
+        looked_up = any(connection.is_looked_up for connection in connections)
+        for connection in connections:
             who = connection.who
             if who is not None and not await may_stay(*who):
                 connection.end("the user or its key was removed", "Access was withdrawn")
+        return not looked_up
 
     def _connection(self) -> Connection:
         assert self._offer is not None
