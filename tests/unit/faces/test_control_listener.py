@@ -57,3 +57,22 @@ def test_a_connection_that_got_no_thread_takes_no_place(port: int, monkeypatch: 
         assert refused.recv(1) == b""
     assert failed.is_set()
     test_it_answers_without_a_name_service(port)
+
+
+def test_large_bodies_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody without a signature makes us hold many; small ones are answered meanwhile."""
+    monkeypatch.setattr(module, "_MAX_LARGE", 1)
+    monkeypatch.setattr(module, "_LARGE_BYTES", 10)
+    monkeypatch.setattr(module, "_SILENCE_SECONDS", 0.3)
+    opened = ControlListener("127.0.0.1", 0, answer, None)
+    opened.start()
+    with socket.create_connection(("127.0.0.1", opened.port), 10) as held:
+        held.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhalf")
+        statuses = []
+        for body in (b"small", b"larger than ten"):
+            connection = http.client.HTTPConnection("127.0.0.1", opened.port, timeout=10)
+            connection.request("POST", "/", body)
+            statuses.append(connection.getresponse().status)
+            connection.close()
+    opened.stop()
+    assert statuses == [200, 500]

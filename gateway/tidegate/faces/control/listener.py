@@ -15,15 +15,18 @@ from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from tidegate.core.errors import InvalidSettings
 from tidegate.core.signatures import ApiRequest
-from tidegate.faces.control.protocol import MAX_BODY_BYTES, Answer, too_large
+from tidegate.faces.control.protocol import MAX_BODY_BYTES, Answer, too_large, unavailable
 
 _SILENCE_SECONDS = 30.0
 _MAX_CONNECTIONS = 64
+# Whoever connects can make us hold a body before its signature can be checked: so few large ones at a time.
+_LARGE_BYTES = 256 * 1024
+_MAX_LARGE = 4
 
 
 class ControlListener:
@@ -70,6 +73,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: Any, tls: ssl.SSLContext | None) -> None:
         self._tls = tls
         self._places = threading.BoundedSemaphore(_MAX_CONNECTIONS)
+        self.large_bodies = threading.BoundedSemaphore(_MAX_LARGE)
         super().__init__(address, handler)
 
     def server_bind(self) -> None:
@@ -130,9 +134,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._send(too_large())
             return
+        if int(length) <= _LARGE_BYTES:
+            self._answer_body(int(length))
+            return
+        large_bodies = cast(_Server, self.server).large_bodies
+        if not large_bodies.acquire(timeout=_SILENCE_SECONDS):
+            self.close_connection = True
+            self._send(unavailable())
+            return
+        try:
+            self._answer_body(int(length))
+        finally:
+            large_bodies.release()
+
+    def _answer_body(self, length: int) -> None:
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(int(length))
+        body = self.rfile.read(length)
         address = str(self.client_address[0])
         self._send(self._answer(ApiRequest(self.command, parts.path, parts.query, headers, body, address)))
 
