@@ -302,3 +302,17 @@ def test_what_is_not_understood_allows_nothing_more(made: list[Any], request: Re
     strange = {"Condition": {"DateLessThan": {"aws:CurrentTime": "2030-01-01"}}}
     unknown = [each | strange if each["Effect"] == "Allow" else each for each in made]
     assert layer(*unknown).refusal(request) is not None
+
+
+@pytest.mark.parametrize(
+    ("effect", "member"), [("Allow", "Resource"), ("Deny", "Resource"), ("Allow", "NotResource")]
+)
+def test_a_star_beyond_its_part_takes_away_and_gives_nothing(effect: str, member: str) -> None:
+    """AWS lets a star at the end of a part stand for more; what is gained by that is not allowed."""
+    beyond = "arn:aws:s3:*:x:in/*"  # with five parts of this key's name taken for parts of the ARN
+    request = Request("s3:GetObject", "arn:aws:s3:::landing/a:x:in/b")
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    stated = [{"Effect": effect, "Action": "*", member: beyond}]
+    statements = stated + ([everything] if effect == "Deny" else [])
+    layer = Layer("these", (policy_of("p", {"Version": "2012-10-17", "Statement": statements}),))
+    assert layer.refusal(request) is not None

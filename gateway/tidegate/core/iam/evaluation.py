@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidegate.core.iam.documents import Policy, Statement
-from tidegate.core.iam.patterns import matches_action, matches_arn
+from tidegate.core.iam.patterns import matches, matches_action, matches_arn
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,11 @@ def _names_action(statement: Statement, request: Request) -> bool:
 
 
 def _names_resource(statement: Statement, request: Request) -> bool:
-    return _any(matches_arn, statement.resources, request.resource) is not statement.is_not_resource
+    # At the end of a part `*` can stand for more than that part, says AWS, and not when. Where that takes
+    # rights away it is taken so; where it would give some, it stays within its part.
+    narrows = statement.allows is statement.is_not_resource
+    test = matches if narrows else matches_arn
+    return _any(test, statement.resources, request.resource) is not statement.is_not_resource
 
 
 def _any(test: Callable[[str, str], bool], patterns: Sequence[str], text: str) -> bool:
