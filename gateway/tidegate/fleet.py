@@ -268,8 +268,14 @@ class Fleet:
     async def _check(self, gateway: Gateway, server: Server | None) -> None:
         try:
             is_all = await self._end_revoked(gateway)
-        except GatewayError as error:
-            _log.warning("revocations not looked up", server=gateway.server_id, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - nobody watches this task; the next look begins another
+            unforeseen = None if isinstance(error, GatewayError) else error
+            _log.error(
+                "revocations not looked up",
+                server=gateway.server_id,
+                reason=str(error),
+                exc_info=unforeseen,
+            )
             return
         if server is not None and is_all:
             # Noted last: a look that fails is made again.
