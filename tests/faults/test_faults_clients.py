@@ -196,8 +196,10 @@ async def test_close_after_a_failed_write(house: House, gateway: Gateway) -> Non
     house.proxy.on("s3.UploadPart", refuse(403, "AccessDenied"))
     async with gateway.client() as connection, connection.start_sftp_client() as sftp:
         file = await sftp.open(path, "wb", block_size=PIECE)
-        failed = False
+        failed, seen = False, len(house.proxy.requests("s3.UploadPart"))
         for start in range(0, len(BODY), PIECE):
+            if start == 5 * MIB + PIECE:  # the first part is on its way, and what follows meets its refusal
+                await asyncio.to_thread(house.proxy.wait_for, "s3.UploadPart", seen + 1)
             try:
                 await file.write(BODY[start : start + PIECE])
             except asyncssh.SFTPError:

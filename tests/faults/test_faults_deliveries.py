@@ -48,8 +48,9 @@ async def test_every_worker_dies_until_the_last(house: House) -> None:
     await asyncio.to_thread(house.living, 1)
     await asyncio.to_thread(house.check)
     [delivery] = house.deliveries(log_ids(house, "/chain.csv")[0])
-    # Nothing is left to do after `settle.after`.
-    assert (delivery["Status"], delivery["Attempts"]) == ("DELIVERED", len(STEPS_OF_A_DELIVERY))
+    assert delivery["Status"] == "DELIVERED"
+    # Nothing is left to do after `settle.after`. Whoever was killed at `claim.after` may have been refused.
+    assert len(STEPS_OF_A_DELIVERY) - 1 <= delivery["Attempts"] <= len(STEPS_OF_A_DELIVERY)
     assert delivered(house, "/chain.csv") == BODY
 
 

@@ -52,7 +52,7 @@ async def test_killed_in_the_middle(house: House, victim: Gateway, step: str, sk
     seen = below(house, f"acme/{name}/") | below(house, f"acme/{name}-new/")
     assert seen == {each: each.encode() for each in NAMES}, "a file has no name"
     house.gateway()
-    await asyncio.to_thread(house.settle, 90)
+    await asyncio.to_thread(house.settle)
     assert of_directories(house)[f"/{name}"] == "DONE"
     assert below(house, f"acme/{name}-new/") == {each: each.encode() for each in NAMES}
     assert below(house, f"acme/{name}/") == {}
@@ -70,6 +70,6 @@ async def test_what_was_sent_again_is_not_taken_along(house: House, victim: Gate
     trap.release()
     survivor = house.gateway()
     assert (await house.put(survivor, "/again/later.csv", b"later")).acknowledged
-    await asyncio.to_thread(house.settle, 90)
+    await asyncio.to_thread(house.settle)
     assert below(house, "acme/again/") == {"later.csv": b"later"}
     assert below(house, "acme/again-new/") == {each: each.encode() for each in NAMES}

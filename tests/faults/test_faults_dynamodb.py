@@ -91,7 +91,7 @@ async def put_all(house: House, gateway: Gateway, paths: list[str], body: bytes)
 async def mend_and_check(house: House, gateway: Gateway, failed: list[Told]) -> None:
     """The fault is over: all is settled, and who sends a file again is served: the next check sees to it."""
     house.proxy.clear()
-    await asyncio.to_thread(house.check, 60)
+    await asyncio.to_thread(house.check)
     again = await asyncio.gather(*(house.put(gateway, told.path, told.body) for told in failed))
     assert [told.refusal for told in again if not told.acknowledged] == []
 
@@ -228,7 +228,7 @@ async def test_an_outage_longer_than_a_lease_kills_nobody(house: House, gateway:
         told.acknowledged = True
     aborted = [each.target for each in house.proxy.requests("s3.AbortMultipartUpload")]
     assert [target for target in aborted if "outage.csv" in target] == []
-    await asyncio.to_thread(house.check, 60)
+    await asyncio.to_thread(house.check)
     assert [record["Status"] for record in house.uploads(told.path)] == ["COMPLETED"]
 
 
@@ -297,7 +297,7 @@ async def test_no_lease_can_be_renewed(house: House, gateway: Gateway) -> None:
     told = await send_while(house, gateway, "/no-lease.csv", plant, 5 * LEASE_SECONDS)
     assert rules[0].fired >= 10
     assert told.acknowledged, told.refusal
-    await asyncio.to_thread(house.check, 60)
+    await asyncio.to_thread(house.check)
     [record] = house.uploads(told.path)
     assert (record["Status"], record["Fence"]) == ("COMPLETED", 1)
 
@@ -313,10 +313,10 @@ async def test_one_gateway_alone_cannot_renew(house: House, gateway: Gateway) ->
 
     told = await send_while(house, gateway, path, plant, 3 * LEASE_SECONDS, "ABANDONED")
     assert not told.acknowledged
-    await asyncio.to_thread(house.check, 60)
+    await asyncio.to_thread(house.check)
     assert [record["Status"] for record in house.uploads(path)] == ["ABANDONED"]
     assert (await house.put(gateway, path, SMALL)).acknowledged
-    await asyncio.to_thread(house.check, 60)
+    await asyncio.to_thread(house.check)
 
 
 @pytest.mark.lengthy

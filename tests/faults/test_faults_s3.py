@@ -65,7 +65,7 @@ async def put_all(
 async def mend_and_check(house: House, gateway: Gateway, failed: list[Told]) -> None:
     """The fault is over: all is settled, and who sends a file again is served: the next check sees to it."""
     house.proxy.clear()
-    await asyncio.to_thread(house.check, 60)
+    await asyncio.to_thread(house.check)
     again = await asyncio.gather(*(house.put(gateway, told.path, told.body) for told in failed))
     assert [told.refusal for told in again if not told.acknowledged] == []
 
@@ -157,7 +157,7 @@ async def test_s3_cannot_be_asked_what_became_of_it(house: House, gateway: Gatew
     told = await put_all(house, gateway, operation, faults, LARGE, 1000)
     assert refusals(told) == dict.fromkeys(told, UNKNOWN)
     house.proxy.clear()
-    await asyncio.to_thread(house.check, 60)
+    await asyncio.to_thread(house.check)
     for each in told.values():
         [record] = house.uploads(each.path)
         assert record["Status"] == "COMPLETED", "the object was whole, and the sweep could see it"
@@ -226,4 +226,4 @@ async def test_s3_is_frozen(house: House) -> None:
     house.thaw_aws()
     assert refusals(told) == {"put": UNKNOWN, "upload_part": UNAVAILABLE, "complete_multipart": UNKNOWN}
     await mend_and_check(house, gateway, list(told.values()))
-    await asyncio.to_thread(house.check, 60)
+    await asyncio.to_thread(house.check)

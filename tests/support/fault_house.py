@@ -250,11 +250,11 @@ class House:
 
     # --- after each story ---------------------------------------------------------------------
 
-    def settle(self, seconds: float = 60) -> None:
+    def settle(self, seconds: float = 120) -> None:
         """Wait until every record has its end and every delivery is done: the promise gives a bound."""
         wait_until(lambda: not self._unsettled(), f"everything ends; left: {self._unsettled()}", seconds)
 
-    def check(self, seconds: float = 60) -> None:
+    def check(self, seconds: float = 120) -> None:
         """Settle, then hold everything against what clients were told."""
         self.settle(seconds)
         asked = [Asked(t.path, hashlib.sha256(t.body).hexdigest(), t.acknowledged) for t in self.told]

@@ -79,7 +79,7 @@ class Gate:
         self._open.wait(60)
         return reply or forward(request)
 
-    def wait_for_arrival(self, seconds: float = 20) -> None:
+    def wait_for_arrival(self, seconds: float = 60) -> None:
         if not self._arrived.wait(seconds):
             raise TimeoutError("no request came to the gate")
 
@@ -173,7 +173,7 @@ class FaultProxy:
         with self._lock:
             return [each for each in self._seen if fnmatch.fnmatchcase(each.operation, pattern)]
 
-    def wait_for(self, pattern: str, count: int = 1, seconds: float = 20) -> None:
+    def wait_for(self, pattern: str, count: int = 1, seconds: float = 60) -> None:
         """Return once `count` matching requests have come."""
 
         def enough() -> bool:

@@ -70,7 +70,7 @@ class StepListener:
         for trap in traps:
             trap.release()
 
-    def wait_for(self, step: str, count: int = 1, seconds: float = 20) -> None:
+    def wait_for(self, step: str, count: int = 1, seconds: float = 60) -> None:
         """Return once `step` was reached `count` times."""
         with self._lock:
             if not self._lock.wait_for(lambda: self.count(step) >= count, seconds):
