@@ -53,6 +53,12 @@ class Listener:
         return not self.looks_up
 
 
+class Observation:
+    """Who is told of sessions, as the fleet knows them."""
+
+    async def stop(self) -> None: ...
+
+
 class Told:
     """A gateway as the fleet knows one."""
 
@@ -64,6 +70,7 @@ class Told:
         self.behaviour = PRESETS["partner-safe"]
         self.listener = Listener(server)
         self.logins = None
+        self.observation = Observation()
         self.is_stopped = False
         self.fails: Exception | None = None
 
