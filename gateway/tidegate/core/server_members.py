@@ -19,6 +19,8 @@ Members = Mapping[str, Any]
 # What a server shows of members that decide nothing here, where nobody said anything of them.
 _DEFAULTS: Final[Members] = {"Domain": "S3", "EndpointType": "PUBLIC", "IpAddressType": "IPV4"}
 _PROTOCOL_DEFAULTS: Final[Members] = {"PassiveIp": "AUTO", "TlsSessionResumptionMode": "ENFORCED"}
+# Where a server listens, and what stands before it, the gateway's configuration says.
+_PROTOCOL_KEPT = (*_PROTOCOL_DEFAULTS, "SftpPorts", "ProxyConfig")
 # The names under which they are kept.
 _KEPT = ("Certificate", "Domain", "EndpointDetails", "EndpointType", "IpAddressType")
 _NOT_SHOWN = "SecurityGroupIds"
@@ -83,6 +85,14 @@ def described(server: Server) -> dict[str, Any]:
     }
 
 
+def check_host_key_storage(storage_type: str | None, kms_key: str | None = None) -> None:
+    """Raise `InvalidName` if a host key is to be anywhere but in the directory, under the gateway's own key."""
+    if storage_type == "SECRETS_MANAGER":
+        raise InvalidName("host keys in Secrets Manager are not offered: they are SERVICE_MANAGED here")
+    if kms_key is not None:
+        raise InvalidName("KmsKey goes with SECRETS_MANAGER, which is not offered")
+
+
 # --- what a request says ----------------------------------------------------------------------
 
 
@@ -110,12 +120,13 @@ def _check_offered(members: Members) -> None:
         raise InvalidName("Protocols can be SFTP and nothing else here")
     if "As2Transports" in members.get("ProtocolDetails", {}):
         raise InvalidName("As2Transports goes with the protocol AS2, which is not offered")
+    check_host_key_storage(members.get("HostKeyStorageType"))
 
 
 def _kept(server: Server, members: Members) -> Members:
     kept = {**server.kept, **{name: members[name] for name in _KEPT if name in members}}
     said = members.get("ProtocolDetails", {})
-    if protocol := {name: said[name] for name in _PROTOCOL_DEFAULTS if name in said}:
+    if protocol := {name: said[name] for name in _PROTOCOL_KEPT if name in said}:
         kept["ProtocolDetails"] = {**kept.get("ProtocolDetails", {}), **protocol}
     return kept
 

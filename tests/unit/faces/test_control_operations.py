@@ -3,125 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.adapters.aws.service_model import transfer_model
-from tidegate.adapters.memory.clock import ManualClock
-from tidegate.adapters.memory.directory import MemoryUserDirectory
-from tidegate.adapters.memory.host_keys import MemoryHostKeys, MemoryVault
-from tidegate.adapters.memory.transfer_log import MemoryTransferLog
-from tidegate.adapters.memory.workflows import MemoryWorkflows
-from tidegate.core.arns import Arns
-from tidegate.core.host_keys import PrivateHostKey, new_host_key
-from tidegate.core.servers import AttachedWorkflow, Server
+from support.control_world import ARNS, KEY, MODEL, ROLE, SERVER, world
 from tidegate.core.shapes import Shape
-from tidegate.core.signatures import ApiRequest, Caller
-from tidegate.faces.control.api import TransferApi
-from tidegate.faces.control.host_keys import HostKeyOperations
-from tidegate.faces.control.identity_providers import IdentityProviderOperations
-from tidegate.faces.control.security_policies import security_policy_operations
-from tidegate.faces.control.servers import ServerFacts, ServerOperations
-from tidegate.faces.control.tags import (
-    TagOperations,
-    tagged_host_key,
-    tagged_server,
-    tagged_user,
-    tagged_workflow,
-)
-from tidegate.faces.control.users import UserOperations
-from tidegate.faces.control.workflows import WorkflowOperations
-from tidegate.services.host_keys import HostKeyRing
-from tidegate.services.identity_providers import Identities
-from tidegate.services.logins import Logins
-from tidegate.services.servers import ServerMaking, Servers, UnknownWorkflow
-from tidegate.services.user_counts import UserCounts
-from tidegate.services.users import Users
-from tidegate.services.workflows import Workflows
-
-SERVER = "s-0123456789abcdef0"
-ROLE = "arn:aws:iam::123456789012:role/sftp"
-ARNS = Arns("us-east-1", "123456789012")
-MODEL = transfer_model()
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJc9K9q1j9x0pJZ1Yt8p9wq9v0v3w2J8cJm3kq2m7Y0F"
-
-Ask = Callable[..., Any]
-
-
-class Facts:
-    """What a fleet would say of its servers."""
-
-    def __init__(self, state: str, set_stat: str) -> None:
-        self._state, self._set_stat = state, set_stat
-
-    def state(self, server: Server) -> str:
-        return self._state if server.wanted == "ONLINE" else "OFFLINE"
-
-    async def __call__(self, _: Server) -> ServerFacts:
-        return ServerFacts("SHA256:x", "TransferSecurityPolicy-2024-01", self._set_stat, "127.0.0.1:2222")
-
-
-async def one_key() -> list[PrivateHostKey]:
-    return [new_host_key("ssh-ed25519")]
-
-
-async def kms_key() -> str:
-    return "arn:aws:kms:us-east-1:123456789012:key/k"
-
-
-async def no_workflows(attached: Iterable[AttachedWorkflow]) -> None:
-    for each in attached:
-        raise UnknownWorkflow(each.workflow_id)
-
-
-async def world(state: str = "ONLINE", set_stat: str = "DEFAULT") -> tuple[Ask, set[str]]:
-    """Return what asks the API of a server with one user, and the operations that are offered."""
-    directory, clock = MemoryUserDirectory(), ManualClock(datetime(2026, 3, 9, tzinfo=UTC))
-    await directory.register_server(SERVER)
-    kept, vault = MemoryHostKeys(), MemoryVault()
-
-    def users_of(server_id: str) -> Users:
-        return Users(directory, clock, server_id)
-
-    def ring_of(server_id: str) -> HostKeyRing:
-        return HostKeyRing(kept, vault, clock, server_id)
-
-    making = ServerMaking(ring_of, kms_key, no_workflows, lambda _: 0, new_keys=one_key)
-    servers, workflows = Servers(directory, making), Workflows(MemoryWorkflows())
-    identities = Identities(Logins(directory, MemoryTransferLog(clock), clock, SERVER), clock)
-    operations = {
-        **ServerOperations(servers, users_of, ARNS, Facts(state, set_stat)).operations(),
-        **UserOperations(servers, users_of, ARNS, UserCounts(directory, clock)).operations(),
-        **HostKeyOperations(servers, ring_of, kms_key, ARNS).operations(),
-        **IdentityProviderOperations(directory.server, identities).operations(),
-        **WorkflowOperations(workflows, ARNS).operations(),
-        **TagOperations(
-            ARNS,
-            {
-                "Server": tagged_server(servers),
-                "User": tagged_user(servers, users_of),
-                "HostKey": tagged_host_key(servers, ring_of),
-                "Workflow": tagged_workflow(workflows),
-            },
-        ).operations(),
-        **security_policy_operations(),
-    }
-    api = TransferApi(MODEL, operations, lambda _: Caller("AKID", "admin"))
-
-    async def ask(operation: str, **members: Any) -> tuple[int, dict[str, Any]]:
-        headers = {"x-amz-target": f"TransferService.{operation}"}
-        body = json.dumps(members).encode()
-        answer = await api.answer(ApiRequest("POST", "/", "", headers, body))
-        return int(answer.status[:3]), json.loads(answer.body or b"{}")
-
-    await ask("CreateUser", ServerId=SERVER, UserName="acme", Role=ROLE, SshPublicKeyBody=KEY)
-    return ask, set(operations)
 
 
 async def test_what_the_gateway_says_of_its_server():

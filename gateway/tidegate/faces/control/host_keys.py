@@ -9,6 +9,7 @@ from dataclasses import replace
 from tidegate.core.arns import Arns
 from tidegate.core.errors import AlreadyExists, InvalidKey, InvalidSettings, NotFound
 from tidegate.core.host_keys import HostKey
+from tidegate.core.server_members import check_host_key_storage
 from tidegate.faces.control.api import Members, Operation
 from tidegate.faces.control.errors import about, invalid
 from tidegate.faces.control.paging import cut
@@ -50,6 +51,7 @@ class HostKeyOperations:
     async def _import(self, request: Members) -> Members:
         server_id, ring = await self._ring(request)
         tags = tags_in(request.get("Tags", []))
+        check_host_key_storage(request.get("StorageType"), request.get("KmsKey"))
         with about("HostKey", server_id), _readable():
             arn = await self._kms_key_arn()
             async with self._told(server_id):
@@ -77,9 +79,12 @@ class HostKeyOperations:
 
     async def _update(self, request: Members) -> Members:
         server_id, ring = await self._ring(request)
-        host_key_id, said = request["HostKeyId"], request["Description"]
+        host_key_id, said = request["HostKeyId"], request.get("Description")
+        check_host_key_storage(request.get("StorageType"), request.get("KmsKey"))
         with about("HostKey", host_key_id):
-            await ring.change(host_key_id, lambda key: replace(key, description=said))
+            await ring.change(
+                host_key_id, lambda key: replace(key, description=key.description if said is None else said)
+            )
         return {"ServerId": server_id, "HostKeyId": host_key_id}
 
     async def _delete(self, request: Members) -> None:
