@@ -20,7 +20,7 @@ from tidegate.core.errors import (
 # What a client is asked to wait: a second, as a text.
 _RETRY_AFTER = "1"
 # Kinds that a text does not call by their own name.
-_SAID = {"SshPublicKey": "SSH public key", "HostKey": "host key"}
+_SAID = {"SshPublicKey": "SSH public key", "HostKey": "host key", "SecurityPolicy": "security policy"}
 
 
 class ApiError(Exception):

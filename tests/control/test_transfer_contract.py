@@ -1,0 +1,48 @@
+"""What tests of operations in memory cannot show: boto3's own errors and paginators, against a gateway."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.control_successes import REQUESTS
+from support.transfer_client import OTHER_SERVER, ROLE, Transfer
+
+# Those that boto3 has paginators for; ListHostKeys has tokens and none.
+PAGINATORS = {"list_servers", "list_users", "list_executions", "list_workflows", "list_security_policies"}
+PAGINATORS |= {"list_tags_for_resource"}
+
+
+def test_the_errors_that_boto3_knows(transfer: Transfer) -> None:
+    """By their classes, with the members that code reads of them."""
+    client = transfer.client
+    with pytest.raises(client.exceptions.ResourceNotFoundException) as missing:
+        client.describe_server(ServerId=OTHER_SERVER)
+    assert missing.value.response["Resource"] == OTHER_SERVER
+    assert missing.value.response["ResourceType"] == "Server"
+    assert missing.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    with pytest.raises(client.exceptions.ResourceExistsException) as there:
+        client.create_user(ServerId=transfer.server_id, UserName="acme", Role=ROLE)
+    assert there.value.response["Message"] == "User already exists"
+    with pytest.raises(client.exceptions.InvalidNextTokenException):
+        client.list_users(ServerId=transfer.server_id, NextToken="x")
+    with pytest.raises(client.exceptions.InvalidRequestException, match="not configured for external auth"):
+        client.test_identity_provider(ServerId=transfer.server_id, UserName="acme")
+
+
+def test_users_over_three_pages(transfer: Transfer) -> None:
+    """boto3's paginator finds each once, and keeps ServerId beside them."""
+    for number in range(6):
+        transfer("create_user", UserName=f"user-{number}", Role=ROLE)
+    pages = transfer.client.get_paginator("list_users").paginate(
+        ServerId=transfer.server_id, PaginationConfig={"PageSize": 3}
+    )
+    found = pages.build_full_result()
+    assert [user["UserName"] for user in found["Users"]] == ["acme", *(f"user-{each}" for each in range(6))]
+    assert found["ServerId"] == transfer.server_id
+
+
+def test_what_boto3_can_page_through(transfer: Transfer) -> None:
+    """Every paginator of its model that is about what we offer, and no other."""
+    names = transfer.client.meta.method_to_api_mapping
+    pageable = {name for name, api in names.items() if api in REQUESTS and transfer.client.can_paginate(name)}
+    assert pageable == PAGINATORS
