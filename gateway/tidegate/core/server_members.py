@@ -86,7 +86,7 @@ def described(server: Server) -> dict[str, Any]:
 
 
 def check_host_key_storage(storage_type: str | None, kms_key: str | None = None) -> None:
-    """Raise `InvalidName` if a host key is to be anywhere but in the directory, under the gateway's own key."""
+    """Raise `InvalidName` if a host key is to be anywhere but in the directory, under the gateway's key."""
     if storage_type == "SECRETS_MANAGER":
         raise InvalidName("host keys in Secrets Manager are not offered: they are SERVICE_MANAGED here")
     if kms_key is not None:
