@@ -148,8 +148,9 @@ def what_was_told(at: Deployed) -> None:
     detail = event["detail"]
     assert (detail["file-path"], detail["username"]) == (f"/{BUCKET}/{USER}/in/report.csv", USER)
     assert (detail["status-code"], detail["bytes"]) == ("COMPLETED", 4)
-    told = project.activities(GROUP)
-    assert [each["activity-type"] for each in told][:3] == ["CONNECTED", "OPEN", "CLOSE"]
+    told = project.activities(GROUP, detail["session-id"])
+    kinds = [each["activity-type"] for each in told]
+    assert kinds == ["CONNECTED", "OPEN", "CLOSE", "OPEN", "CLOSE", "ERROR", "DISCONNECTED"]
     assert told[0]["user"] == USER
     assert told[2]["bytes-in"] == "4"
     assert {each["session-id"] for each in told} == {detail["session-id"]}

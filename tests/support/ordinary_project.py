@@ -11,6 +11,8 @@ import hashlib
 import io
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -150,10 +152,15 @@ def messages(queue_url: str) -> list[dict[str, Any]]:
     return [json.loads(each["Body"]) for each in answer.get("Messages", ())]
 
 
-def activities(log_group: str) -> list[dict[str, Any]]:
-    """Return the lines of the partner's first session."""
-    logs = boto3.client("logs")
-    streams = logs.describe_log_streams(logGroupName=log_group, logStreamNamePrefix=f"{USER}.")["logStreams"]
-    first = min(streams, key=lambda stream: stream["creationTime"])["logStreamName"]
-    events = logs.get_log_events(logGroupName=log_group, logStreamName=first, startFromHead=True)["events"]
-    return [json.loads(event["message"]) for event in events]
+def activities(log_group: str, session_id: str) -> list[dict[str, Any]]:
+    """Return the lines of a partner's session, once it is over; waits up to 20 seconds."""
+    logs, stream = boto3.client("logs"), f"{USER}.{session_id}"
+    lines: list[dict[str, Any]] = []
+    until = time.monotonic() + 20
+    while not any(line["activity-type"] == "DISCONNECTED" for line in lines):
+        assert time.monotonic() < until, f"{stream} of {log_group} holds {lines}"
+        threading.Event().wait(0.2)
+        with suppress(logs.exceptions.ResourceNotFoundException):
+            found = logs.get_log_events(logGroupName=log_group, logStreamName=stream, startFromHead=True)
+            lines = [json.loads(event["message"]) for event in found["events"]]
+    return lines
