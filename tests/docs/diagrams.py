@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import costs
+import parity
 
 # As a program this file is not under pytest's path.
 sys.path.insert(1, str(Path(__file__).parent.parent))
@@ -217,6 +218,7 @@ GENERATED = {
     "sweep rights": lambda: policy(_beyond(sweep_policy(EXAMPLE), handlers_policy(EXAMPLE))),
     "administrator policy": lambda: policy(administrator_policy(EXAMPLE)),
     **costs.GENERATED,
+    **parity.GENERATED,
 }
 
 

@@ -171,6 +171,12 @@ UNUSABLE = (
         "VPC Endpoint ID unsupported for EndpointType: VPC",
         "a VPC with the id of an endpoint",
     ),
+    _invalid(
+        "DeleteHostKey",
+        {"ServerId": "@other", "HostKeyId": "@only-host-key"},
+        Like("the only host key of a server cannot be deleted.*"),
+        "the only one",
+    ),
     _invalid("CreateServer", {"Domain": "EFS"}, Like("Domain EFS is not offered.*"), "EFS"),
     _invalid("CreateServer", {"Protocols": ["SFTP", "FTPS"]}, Like("Protocols can be SFTP.*"), "FTPS"),
     _invalid(

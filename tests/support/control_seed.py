@@ -135,6 +135,8 @@ async def seeded() -> Seeded:
     ]
     named["fingerprint"] = described["HostKeyFingerprint"]
     named["arn-host-key"] = ARNS.host_key(SERVER, named["host-key"])
+    (others,) = (await asked("ListHostKeys", {"ServerId": named["other"]}))["HostKeys"]
+    named["only-host-key"] = others["HostKeyId"]
     workflow = {"Description": "of a test", "Steps": STEPS[:1], "OnExceptionSteps": STEPS[1:]}
     named["workflow"] = (await asked("CreateWorkflow", workflow))["WorkflowId"]
     named["arn-workflow"] = ARNS.workflow(named["workflow"])
