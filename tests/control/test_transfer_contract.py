@@ -1,11 +1,17 @@
-"""What tests of operations in memory cannot show: boto3's own errors and paginators, against a gateway."""
+"""What tests of operations in memory cannot show: boto3's own errors and paginators, and sessions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+import paramiko
 import pytest
 
 from support.control_successes import REQUESTS
+from support.live_servers import live_server
 from support.transfer_client import OTHER_SERVER, ROLE, Transfer
+from tidegate.testing.gateway import LocalGateway
 
 # Those that boto3 has paginators for; ListHostKeys has tokens and none.
 PAGINATORS = {"list_servers", "list_users", "list_executions", "list_workflows", "list_security_policies"}
@@ -46,3 +52,24 @@ def test_what_boto3_can_page_through(transfer: Transfer) -> None:
     names = transfer.client.meta.method_to_api_mapping
     pageable = {name for name, api in names.items() if api in REQUESTS and transfer.client.can_paginate(name)}
     assert pageable == PAGINATORS
+
+
+def test_what_is_open_while_a_server_stops(
+    transfer: Transfer, tidegate: LocalGateway, new_key: Callable[[str], tuple[Path, str]]
+) -> None:
+    """Nobody comes in any more, the upload under way ends well, and then the server is OFFLINE."""
+    server = live_server(transfer, new_key("key"))
+    try:
+        with server.login() as client, client.open("/in/report.csv", "wb") as file:
+            file.write(b"a,b\n")
+            file.flush()
+            transfer.client.stop_server(ServerId=server.server_id)
+            server.becomes("STOPPING")
+            with pytest.raises((paramiko.SSHException, OSError)), server.login():
+                pass
+            file.write(b"1,2\n")
+        server.becomes("OFFLINE")
+    finally:
+        server.delete()
+    (stored,) = tidegate.client("s3").list_objects_v2(Bucket=transfer.landing)["Contents"]
+    assert stored["Size"] == 8

@@ -9,6 +9,7 @@ _ANSWERS = "tests/unit/faces/test_control_contract.py::test_what_is_answered"
 _ERRORS = "tests/unit/faces/test_control_contract_errors.py::"
 _REFUSED = _ERRORS + "test_what_is_refused"
 _LIMITS = "tests/unit/faces/test_control_contract_limits.py::"
+_BOTO = "tests/control/test_transfer_contract.py::"
 _LIVE = "tests/control/test_transfer_live_servers.py::"
 _USERS = "tests/control/test_transfer_users.py::"
 _ORDINARY = "tests/control/test_ordinary_aws_project.py::test_an_ordinary_project_without_rights_and_events"
@@ -66,7 +67,7 @@ OPERATIONS: tuple[Row, ...] = (
         "cut",
         "uploads may end, for up to `shutdown.grace_seconds`; then cut",
         MEMORY,
-        _LIVE + "test_a_life",
+        _BOTO + "test_what_is_open_while_a_server_stops",
     ),
     same("a server that was stopped and started", "has the address it had", MEMORY, _LIVE + "test_a_life"),
     same("DeleteServer", "users go with it, files stay; in any state", GUIDE, _ANSWERS, _ORDINARY),

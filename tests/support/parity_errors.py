@@ -138,7 +138,7 @@ ERRORS: tuple[Row, ...] = (
         "members that the model does not know",
         "passed over",
         MEMORY,
-        _USERS + "test_what_the_client_would_not_send",
+        "tests/unit/faces/test_control_validation.py::test_what_fits_comes_back",
     ),
 )
 

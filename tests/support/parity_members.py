@@ -153,7 +153,7 @@ STRUCTURES: dict[str, tuple[Row, ...]] = {
         like("Certificate EndpointDetails EndpointType IpAddressType WorkflowDetails", "as they were given"),
         like("IdentityProviderDetails", "left out for `SERVICE_MANAGED`"),
         like("StructuredLogDestinations", "an empty list where there is none", MEMORY),
-        like("UserCount", "0 of a server with another provider", MEMORY),
+        open_to("UserCount", "of a server that was given another provider", "users that are kept count"),
         like("As2ServiceManagedEgressIpAddresses", "only with AS2"),
         unlike("Tags", "those that were given", "and `tidegate:sftp-endpoint`, which tells where it listens"),
         open_to("HostKeyFingerprint", "of which host key, where there are several", "of the oldest"),
