@@ -116,31 +116,32 @@ def _as_types(shape: Any, body: dict[str, Any]) -> dict[str, Any]:
     return _parsed(shape, body) | {name: value for name, value in body.items() if name not in shape.members}
 
 
-async def seeded() -> Seeded:
-    """Return a world with one of each thing."""
-    made = Seeded(await whole_world())
+async def seeded(world: World | None = None, server: str = SERVER) -> Seeded:
+    """Return a world with one of each thing, made in one that has a server and its user acme."""
+    made = Seeded(world or await whole_world())
     named = made.named
-    named |= {"server": SERVER, "arn-server": ARNS.server(SERVER), "arn-user": ARNS.user(SERVER, "acme")}
+    named |= {"server": server, "arn-server": ARNS.server(server), "arn-user": ARNS.user(server, "acme")}
     named |= {"kms-key": KMS_KEY, "public-key": public_key("of a test"), "private-key": host_key()}
     named["kept-private-key"] = host_key()
     asked = made.asked
     provider = {"IdentityProviderType": "AWS_LAMBDA", "IdentityProviderDetails": {"Function": FUNCTION}}
-    named["other"] = (await asked("CreateServer", provider))["ServerId"]
-    brought = {"ServerId": SERVER, "HostKeyBody": named["kept-private-key"], "Description": "next"}
+    # One of its own: none has to be made.
+    named["other"] = (await asked("CreateServer", provider | {"HostKey": host_key()}))["ServerId"]
+    brought = {"ServerId": server, "HostKeyBody": named["kept-private-key"], "Description": "next"}
     for each in (brought, brought | {"HostKeyBody": host_key()}):
         named["first-host-key"] = named.get("host-key")
         named["host-key"] = (await asked("ImportHostKey", each))["HostKeyId"]
-    described = (await asked("DescribeHostKey", {"ServerId": SERVER, "HostKeyId": named["host-key"]}))[
+    described = (await asked("DescribeHostKey", {"ServerId": server, "HostKeyId": named["host-key"]}))[
         "HostKey"
     ]
     named["fingerprint"] = described["HostKeyFingerprint"]
-    named["arn-host-key"] = ARNS.host_key(SERVER, named["host-key"])
-    (others,) = (await asked("ListHostKeys", {"ServerId": named["other"]}))["HostKeys"]
-    named["only-host-key"] = others["HostKeyId"]
+    named["arn-host-key"] = ARNS.host_key(server, named["host-key"])
+    others = (await asked("ListHostKeys", {"ServerId": named["other"]}))["HostKeys"]
+    named["only-host-key"] = others[0]["HostKeyId"]
     workflow = {"Description": "of a test", "Steps": STEPS[:1], "OnExceptionSteps": STEPS[1:]}
     named["workflow"] = (await asked("CreateWorkflow", workflow))["WorkflowId"]
     named["arn-workflow"] = ARNS.workflow(named["workflow"])
-    user = (await asked("DescribeUser", {"ServerId": SERVER, "UserName": "acme"}))["User"]
+    user = (await asked("DescribeUser", {"ServerId": server, "UserName": "acme"}))["User"]
     named["key"] = user["SshPublicKeys"][0]["SshPublicKeyId"]
-    await asked("CreateUser", {"ServerId": SERVER, "UserName": "bob", "Role": ROLE})
+    await asked("CreateUser", {"ServerId": server, "UserName": "bob", "Role": ROLE})
     return made
