@@ -132,7 +132,6 @@ THERE = (
     _exists("CreateUser", ACME | {"Role": ROLE}, "User", "acme", "User"),
     _exists("ImportSshPublicKey", ACME | {"SshPublicKeyBody": KEY}, "SshPublicKey", "acme", "SSH public key"),
     _exists("ImportHostKey", SERVER_ID | {"HostKeyBody": "@kept-private-key"}, "HostKey", SERVER, "host key"),
-    _exists("UpdateServer", SERVER_ID | {"HostKey": "@kept-private-key"}, "HostKey", SERVER, "host key"),
 )
 
 _LAMBDA: Members = {"IdentityProviderType": "AWS_LAMBDA", "IdentityProviderDetails": {"Function": FUNCTION}}
@@ -304,6 +303,7 @@ REFUSALS = (*NOT_THERE, *THERE, *UNUSABLE)
 
 # Errors of an operation's model that cannot come about here, and why.
 CANNOT = {
+    ("UpdateServer", EXISTS): "a host key that is there is what was asked for: the request came again",
     ("CreateServer", EXISTS): "everything of a new server is new: its id, and its ring of host keys",
     ("CreateWorkflow", EXISTS): "a new workflow has an id of its own, and names nothing that could be there",
     (

@@ -179,6 +179,18 @@ SERVERS = (
         ),
         about="users survive another provider",
     ),
+    Success(
+        "UpdateServer",
+        SERVER_ID | {"HostKey": "@kept-private-key", "LoggingRole": ROLE},
+        SERVER_ID,
+        ("DescribeServer", SERVER_ID),
+        {
+            "Server": _DEFAULTS
+            | {"ServerId": "@server", "S3StorageOptions": {"DirectoryListingOptimization": "ENABLED"}}
+            | {"LoggingRole": ROLE, "UserCount": 2}
+        },
+        about="with a host key that is there",
+    ),
     Success("StopServer", SERVER_ID, {}, ("StopServer", SERVER_ID), {}, about="twice"),
     Success("StartServer", SERVER_ID, {}, ("StartServer", SERVER_ID), {}, about="one that is on"),
     Success(

@@ -13,7 +13,7 @@ _LIVE = "tests/control/test_transfer_live_servers.py::"
 _BOTO = "tests/control/test_transfer_contract.py::"
 _USERS = "tests/control/test_transfer_users.py::"
 _IDS = "tests/unit/core/test_ids.py::test_form_and_chance"
-_ORDINARY = "tests/control/test_ordinary_aws_project.py::test_an_ordinary_project_without_rights_and_events"
+_ORDINARY = "tests/control/test_ordinary_aws_project.py::test_an_ordinary_project"
 _SERVE = "tests/cli/test_cli_serve_control.py::"
 
 ERRORS: tuple[Row, ...] = (

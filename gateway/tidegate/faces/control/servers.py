@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tidegate.core.arns import Arns
-from tidegate.core.errors import AlreadyExists, InvalidKey, InvalidSettings
+from tidegate.core.errors import InvalidKey, InvalidSettings
 from tidegate.core.server_members import described
 from tidegate.core.servers import Server
 from tidegate.core.tags import Tags
 from tidegate.faces.control.api import Members, Operation
-from tidegate.faces.control.errors import about, exists, invalid, unknown
+from tidegate.faces.control.errors import about, invalid, unknown
 from tidegate.faces.control.paging import cut
 from tidegate.services.servers import Servers, UnknownSecurityPolicy, UnknownWorkflow
 from tidegate.services.users import Users
@@ -122,7 +122,7 @@ class ServerOperations:
     async def _update(self, request: Members) -> Members:
         server = await known_server(self._servers, request)
         is_offline = self._facts_of.state(server) == "OFFLINE"
-        with about("Server", server.server_id), _made(server.server_id):
+        with about("Server", server.server_id), _made():
             await self._servers.update(server.server_id, request, is_offline=is_offline)
         return {"ServerId": server.server_id}
 
@@ -168,16 +168,14 @@ async def users_in(servers: Servers, users_of: Callable[[str], Users], request: 
 
 
 @contextmanager
-def _made(server_id: str = "") -> Iterator[None]:
-    """Answer what of our errors is about what a server is to be made of, or changed to."""
+def _made() -> Iterator[None]:
+    """Answer what of our errors is about what a server is to be made of."""
     try:
         yield
     except UnknownSecurityPolicy as error:
         raise unknown("SecurityPolicy", error.detail) from error
     except UnknownWorkflow as error:
         raise unknown("Workflow", error.detail) from error
-    except AlreadyExists as error:
-        raise exists("host key already exists", "HostKey", server_id) from error
     except (InvalidKey, InvalidSettings) as error:
         raise invalid(str(error)) from error
 
