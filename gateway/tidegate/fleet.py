@@ -283,7 +283,7 @@ class Fleet:
 
     async def _end_revoked(self, gateway: Gateway) -> bool:
         """End sessions of those who lost access; False: somebody may have come in meanwhile."""
-        if not gateway.behaviour.end_revoked or gateway.server.identity_provider.type != "SERVICE_MANAGED":
+        if not gateway.behaviour.end_revoked:
             return True
 
         async def may_stay(user: User, key: SshPublicKey) -> bool:

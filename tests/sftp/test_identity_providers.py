@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +275,73 @@ async def test_a_key_that_is_not_the_answers(tmp_path: Path) -> None:
         (record,) = await refusals(made)
         assert record.reason.startswith("the key is not one of the identity provider's answer; of others: ")
         assert record.key_fingerprint == made.key.get_fingerprint()
+
+
+async def test_a_provider_that_was_changed_meanwhile(tmp_path: Path) -> None:
+    """Who was let in by the old one is not in: the new one was not asked."""
+    async with house(tmp_path, "PASSWORD") as (made, provider):
+        ask = provider.ask
+
+        async def slow(question: Question) -> object:
+            context = made.listener.context
+            context.server = replace(
+                context.server, identity_provider=IdentityProvider("AWS_LAMBDA", "other")
+            )
+            return await ask(question)
+
+        provider.ask = slow  # type: ignore[method-assign]
+
+        def story(client: Client) -> bool:
+            with suppress(paramiko.SSHException):
+                client.transport.auth_password("acme", PASSWORD, fallback=False)
+            client.transport.join(20)  # until the connection has ended
+            return client.transport.is_active()
+
+        assert await with_client(made, tmp_path, story) is False
+        (record,) = await refusals(made)
+        assert record.reason == "its identity provider was changed meanwhile"
+
+
+async def test_revocations_are_of_users_of_the_directory(tmp_path: Path) -> None:
+    """Also where the server asks somebody else by now; whom that let in is not looked up."""
+
+    async def nobody_may(*_: object) -> bool:
+        return False
+
+    async with house(tmp_path, "PASSWORD") as (made, _):
+
+        def story(client: Client) -> Callable[[], bool]:
+            assert client.show(password=PASSWORD)
+            return client.transport.is_active
+
+        client = await asyncio.to_thread(Client, made, tmp_path)
+        is_in = await asyncio.to_thread(story, client)
+        await made.listener.end_revoked(nobody_may)
+        assert await asyncio.to_thread(is_in)
+        await asyncio.to_thread(client.transport.close)
+    async with house_in(tmp_path) as made, made.connect() as connection:
+        context = made.listener.context
+        context.server = replace(context.server, identity_provider=IdentityProvider("AWS_LAMBDA", FUNCTION))
+        await made.listener.end_revoked(nobody_may)
+        async with asyncio.timeout(20):
+            await connection.wait_closed()
+
+
+async def test_one_key_again_and_again(tmp_path: Path) -> None:
+    """Each offer is a try: each costs a read of the directory."""
+    async with house_in(tmp_path) as made:
+        made.key.write_private_key(tmp_path / "id_acme")
+
+        def story(client: Client) -> int:
+            other = paramiko.ECDSAKey.generate()
+            for number in range(20):
+                with pytest.raises(paramiko.SSHException):
+                    client.transport.auth_publickey("acme", other)
+                if not client.transport.is_active():
+                    return number
+            return 20
+
+        assert await with_client(made, tmp_path, story) == 6
 
 
 async def test_users_of_the_directory_have_no_passwords(tmp_path: Path) -> None:

@@ -237,3 +237,10 @@ def test_the_parts_of_a_roles_arn() -> None:
     for other in ("", "sftp", "arn:aws:iam::123456789012:user/sftp", "arn:aws:iam::12:role/sftp"):
         assert (account_of(other), name_of(other)) == ("", "")
     assert json.loads(statement_for_service(SERVICE)) == TRUST
+
+
+def test_a_session_policy_that_is_too_deep() -> None:
+    """What can be parsed and not be walked is refused, as what cannot be parsed is."""
+    depths = [path_user("/acme-bkt", '{"R":' + "[" * n + "]" * n + "}") for n in range(300, 1000, 50)]
+    with pytest.raises(InvalidPolicy):
+        list(map(session_document, depths))

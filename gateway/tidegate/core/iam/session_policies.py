@@ -24,7 +24,10 @@ def session_document(user: User) -> dict[str, Any] | None:
     """Return the user's policy with its variables replaced; None: it has none. Raises `InvalidName`."""
     if not user.policy:
         return None
-    found: dict[str, Any] = with_values(parsed_json(user.policy), values_for(user))
+    try:
+        found: dict[str, Any] = with_values(parsed_json(user.policy), values_for(user))
+    except RecursionError as error:
+        raise InvalidPolicy("the session policy holds lists within lists, hundreds deep") from error
     return found
 
 

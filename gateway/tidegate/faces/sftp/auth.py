@@ -45,6 +45,7 @@ class Connection(asyncssh.SSHServer):
         self._offer = offer
         self._claimed: str | None = None
         self._refused: dict[str, str] = {}  # fingerprint: why not
+        self._tries = 0  # that let nobody in; a key that is offered again is one more
         self._passwords_refused: list[str] = []  # why not
         self._candidate: tuple[User, SshPublicKey] | None = None
         self._who: tuple[User, SshPublicKey] | None = None
@@ -113,6 +114,11 @@ class Connection(asyncssh.SSHServer):
         """The user that has logged in, and its key."""
         return self._who if self._visit else None
 
+    @property
+    def is_of_directory(self) -> bool:
+        """Whether it is the directory that knows the user."""
+        return self._proofs.is_of_directory
+
     def begin_auth(self, username: str) -> bool:
         self._claimed, self._candidate = username, None
         self._proofs.claim(username)
@@ -138,9 +144,9 @@ class Connection(asyncssh.SSHServer):
         try:
             self._candidate = await self._proofs.by_key(username, fingerprint)
         except LoginRefused as refused:
-            self._refused[fingerprint] = refused.reason
+            self._refuse_key(fingerprint, refused.reason)
         except GatewayError as error:
-            self._refused[fingerprint] = f"the directory could not be read: {error}"
+            self._refuse_key(fingerprint, f"the directory could not be read: {error}")
         finally:
             self.is_looked_up = False
         self.observed.offered(key, fingerprint)
@@ -154,16 +160,30 @@ class Connection(asyncssh.SSHServer):
         try:
             self._candidate = await self._proofs.by_password(username, password)
         except LoginRefused as refused:
+            self._tries += 1
             self._passwords_refused.append(f"password: {refused.reason}")
         return self._candidate is not None
 
+    def _refuse_key(self, fingerprint: str, reason: str) -> None:
+        self._tries += 1
+        self._refused[fingerprint] = reason
+
     def _has_tried_enough(self, said: str) -> bool:
-        if len(self._refused) + len(self._passwords_refused) < _MAX_TRIES:
+        if self._tries < _MAX_TRIES:
             return False
         self.conn.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, said)
         return True
 
     def auth_completed(self) -> None:
+        if self._proofs.is_outdated(self._context.server):
+            # Whoever is asked now was not asked.
+            if self._candidate:
+                self._refuse_key(
+                    self._candidate[1].fingerprint, "its identity provider was changed meanwhile"
+                )
+                self._candidate = None
+            self.conn.disconnect(asyncssh.DISC_BY_APPLICATION, "The server was changed, try again")
+            return
         self._who = self._candidate
         if self._who:
             user, key = self._who

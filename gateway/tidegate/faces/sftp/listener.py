@@ -160,7 +160,7 @@ class SftpListener:
 
     async def end_revoked(self, may_stay: Callable[[User, SshPublicKey], Awaitable[bool]]) -> bool:
         """
-        End the connections of those who may not log in any more.
+        End the connections of those of the directory's users who may not log in any more.
 
         Returns:
             Whether that was all: who was being looked up meanwhile may log in by what was read before.
@@ -169,7 +169,7 @@ class SftpListener:
         looked_up = any(connection.is_looked_up for connection in connections)
         for connection in connections:
             who = connection.who
-            if who is not None and not await may_stay(*who):
+            if who is not None and connection.is_of_directory and not await may_stay(*who):
                 connection.end("the user or its key was removed", "Access was withdrawn")
         return not looked_up
 

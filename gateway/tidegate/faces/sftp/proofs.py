@@ -55,6 +55,15 @@ class Proofs:
         self._user_name, self._answer, self._tried, self.key = user_name, None, None, NO_KEY
 
     @property
+    def is_of_directory(self) -> bool:
+        """Whether users are those of the directory, and no provider is asked."""
+        return self._is_own
+
+    def is_outdated(self, server: Server) -> bool:
+        """Tell whether somebody else knows the users of the server by now."""
+        return server.identity_provider != self._server.identity_provider
+
+    @property
     def takes_keys(self) -> bool:
         """Whether a key can be shown now."""
         return self._method in _KEY_METHODS and self.key is NO_KEY
