@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import paramiko
 import pytest
 from botocore.exceptions import ClientError
 
+from support.partner_login import logged_in as login
 from support.transfer_client import ACCOUNT, ROLE, Transfer
 from tidegate.testing.gateway import LocalGateway
 
@@ -37,16 +38,10 @@ def listing(*prefixes: str) -> Any:
     return allow(["s3:ListBucket"], "arn:aws:s3:::tidegate-landing", Condition=condition)
 
 
-@contextmanager
-def logged_in(gateway: LocalGateway, private: Path, name: str = NAME) -> Iterator[paramiko.SFTPClient]:
-    transport = paramiko.Transport((gateway.sftp_host, gateway.sftp_port))
-    try:
-        transport.connect(username=name, pkey=paramiko.Ed25519Key.from_private_key_file(str(private)))
-        client = paramiko.SFTPClient.from_transport(transport)
-        assert client is not None
-        yield client
-    finally:
-        transport.close()
+def logged_in(
+    gateway: LocalGateway, private: Path, name: str = NAME
+) -> AbstractContextManager[paramiko.SFTPClient]:
+    return login(gateway.sftp_port, name, private)
 
 
 def send(client: paramiko.SFTPClient, path: str, body: bytes = b"a,b\n") -> None:

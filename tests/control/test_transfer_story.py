@@ -6,14 +6,15 @@ import io
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import paramiko
 import pytest
 
+from support.partner_login import logged_in as login
 from support.tidegate_says import tidegate_says
 from support.transfer_client import ROLE, Transfer
 from tidegate.testing.gateway import LocalGateway
@@ -21,17 +22,8 @@ from tidegate.testing.gateway import LocalGateway
 NewKey = Callable[[str], tuple[Path, str]]
 
 
-@contextmanager
-def logged_in(gateway: LocalGateway, name: str, private: Path) -> Iterator[paramiko.SFTPClient]:
-    """Log in as a partner would. Raises `AuthenticationException`."""
-    transport = paramiko.Transport((gateway.sftp_host, gateway.sftp_port))
-    try:
-        transport.connect(username=name, pkey=paramiko.Ed25519Key.from_private_key_file(str(private)))
-        client = paramiko.SFTPClient.from_transport(transport)
-        assert client is not None
-        yield client
-    finally:
-        transport.close()
+def logged_in(gateway: LocalGateway, name: str, private: Path) -> AbstractContextManager[paramiko.SFTPClient]:
+    return login(gateway.sftp_port, name, private)
 
 
 def send(client: paramiko.SFTPClient, path: str, body: bytes = b"a,b\n") -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ import paramiko
 from botocore.exceptions import ClientError
 
 from support.fault_house import wait_until
+from support.partner_login import logged_in
 from support.transfer_client import ROLE, Transfer
 
 _TAG = "tidegate:sftp-endpoint"
@@ -74,20 +73,9 @@ class LiveServer:
     def update(self, **members: Any) -> None:
         assert self.client("update_server", **members) == {"ServerId": self.server_id}
 
-    @contextmanager
-    def login(self, name: str = "ana", key: Path | None = None) -> Iterator[paramiko.SFTPClient]:
+    def login(self, key: Path | None = None) -> AbstractContextManager[paramiko.SFTPClient]:
         """Log in. Raises `AuthenticationException`, or what says that nobody listens."""
-        port = self.port if self.is_there() else self.last_port
-        # paramiko leaves a socket of its own open when nobody answers.
-        transport = paramiko.Transport(socket.create_connection(("127.0.0.1", port), 30))
-        try:
-            own = paramiko.Ed25519Key.from_private_key_file(str(key or self.key))
-            transport.connect(username=name, pkey=own)
-            client = paramiko.SFTPClient.from_transport(transport)
-            assert client is not None
-            yield client
-        finally:
-            transport.close()
+        return logged_in(self.port if self.is_there() else self.last_port, "ana", key or self.key)
 
     def openssh(self, batch: str, options: list[str] | None = None) -> subprocess.CompletedProcess[str]:
         command = ["sftp", "-b", "-", "-P", str(self.port), "-i", str(self.key)]
