@@ -101,6 +101,7 @@ def test_a_partner_made_by_our_command_is_seen_by_boto3(transfer: Transfer, tide
 
 
 @pytest.mark.client("aws")
+@pytest.mark.lengthy
 def test_a_partner_made_by_the_aws_cli(tidegate: LocalGateway, new_key: NewKey, tmp_path: Path) -> None:
     """The same by the program that people type: create, look, list with pages, and delete."""
     private, line = new_key("bob")

@@ -173,7 +173,7 @@ class Writer:
     [
         pytest.param("a.put a.complete b.put b.complete", "", marks=pytest.mark.lengthy),
         pytest.param("a.put b.put a.complete b.complete", "a", marks=pytest.mark.lengthy),
-        ("a.put b.put b.complete a.complete", "a"),
+        pytest.param("a.put b.put b.complete a.complete", "a", marks=pytest.mark.lengthy),
     ],
 )
 async def test_two_writers_on_one_key(house: House, order: str, overtaken: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from itertools import count
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -136,6 +137,7 @@ class Story(RuleBasedStateMachine):
         assert not (await client).acknowledged
 
 
+@pytest.mark.lengthy
 def test_random_stories(house: House) -> None:
     """Whatever happens in whatever order, what clients were told is kept, and everything ends."""
     machine = type("Story", (Story,), {"house": house})

@@ -83,8 +83,13 @@ def refusals(told: dict[str, Told]) -> dict[str, str]:
     [
         ("PutObject", SMALL, {}),
         ("UploadPart", LARGE, {}),
-        ("CompleteMultipartUpload", LARGE, {"error-in-200": error_in_200()}),
-        ("HeadObject", LARGE, {}),
+        pytest.param(
+            "CompleteMultipartUpload",
+            LARGE,
+            {"error-in-200": error_in_200()},
+            marks=pytest.mark.lengthy,
+        ),
+        pytest.param("HeadObject", LARGE, {}, marks=pytest.mark.lengthy),
     ],
 )
 async def test_a_passing_fault_is_not_noticed(

@@ -240,6 +240,7 @@ class TestNotAReason:
         assert importing.deliver(event) == {"outcomes": {"IGNORED": 1}}
 
 
+@pytest.mark.lengthy
 class TestForeignObjects:
     def put(self, gateway, key="by hand.csv", body=BODY):
         put = gateway.client("s3").put_object(Bucket=gateway.landing_bucket, Key=key, Body=body)
@@ -280,6 +281,7 @@ class TestForeignObjects:
         assert importing.deliver(self.put(gateway, PROBE_KEY)) == {"outcomes": {"IGNORED": 1}}
 
 
+@pytest.mark.lengthy
 class TestTrouble:
     def test_one_fails_and_the_others_do_not(self, gateway, function, upload):
         """A message whose delivery fails comes again alone; the record says why."""

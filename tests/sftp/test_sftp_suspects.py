@@ -17,6 +17,8 @@ from tidegate.cli.main import run
 from tidegate.logs import configure_logging
 from tidegate.testing.gateway import LocalGateway
 
+pytestmark = pytest.mark.lengthy
+
 CONFIG = r"""
 partners: [{name: acme}]
 sweep: {interval_seconds: 2}
@@ -182,7 +184,6 @@ async def test_the_same_content_under_another_name(put: Callable[..., Any], rule
     assert first["LogID"] in record["Error"]
 
 
-@pytest.mark.lengthy
 async def test_released_by_hand(
     put: Callable[..., Any], ruled: LocalGateway, tidegate: Callable[..., Any]
 ) -> None:
