@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+
+import structlog
 
 from tidegate.adapters.aws.probes import AwsProbes
 from tidegate.adapters.aws.service_model import transfer_model
@@ -12,14 +16,15 @@ from tidegate.assembly import Gateway
 from tidegate.backend import Backend, Keys
 from tidegate.core.arns import Arns
 from tidegate.core.behaviour import PRESETS, Preset
-from tidegate.core.errors import InvalidSettings, NotFound
+from tidegate.core.errors import GatewayError, InvalidSettings, NotFound
 from tidegate.core.host_keys import oldest_first
 from tidegate.core.servers import AttachedWorkflow, Server
-from tidegate.core.signatures import CheckCaller
+from tidegate.core.signatures import ApiRequest, CheckCaller
 from tidegate.faces.control.api import TransferApi
 from tidegate.faces.control.errors import invalid
 from tidegate.faces.control.host_keys import HostKeyOperations
 from tidegate.faces.control.identity_providers import IdentityProviderOperations
+from tidegate.faces.control.protocol import Answer, unavailable
 from tidegate.faces.control.security_policies import security_policy_operations
 from tidegate.faces.control.servers import ServerFacts, ServerOperations
 from tidegate.faces.control.tags import (
@@ -38,6 +43,8 @@ from tidegate.services.servers import ServerMaking, Servers, UnknownWorkflow
 from tidegate.services.user_counts import UserCounts
 from tidegate.services.workflows import Workflows
 from tidegate.shared import HostKeySources
+
+_log = structlog.get_logger("tidegate.api")
 
 # Whose behaviour a server has that the API made, and that names none.
 _PRESET_OF_API: Preset = "transfer-family"
@@ -84,6 +91,29 @@ def fleet_over(first: Gateway, keys: Keys, files: HostKeySources | None, *, make
         return Gateway(backend, server, behaviour, keys, sources, shared=first.shared, port=server.port)
 
     return Fleet(first, make if makes_others else None, host_keys_of, host_keys_are_files=files is not None)
+
+
+class ApiOnDemand:
+    """
+    The API over a fleet that runs, made when it is needed first: most who start a gateway never call it.
+
+    There is one, however many ask for it at once: that no two servers get one port hangs on it.
+    """
+
+    def __init__(self, fleet: Fleet, check_caller: CheckCaller, rules: ApiRules) -> None:
+        self._make = partial(transfer_api, fleet, check_caller, rules)
+        self._api: TransferApi | None = None
+        self._making = asyncio.Lock()
+
+    async def answer(self, request: ApiRequest) -> Answer:
+        """Return the answer to any request; where the account is not to be known, that it cannot be given."""
+        try:
+            async with self._making:
+                self._api = self._api or await self._make()
+        except GatewayError as error:
+            _log.error("the Transfer API cannot answer", reason=str(error))
+            return unavailable()
+        return await self._api.answer(request)
 
 
 async def transfer_api(fleet: Fleet, check_caller: CheckCaller, rules: ApiRules) -> TransferApi:

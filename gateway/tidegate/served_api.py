@@ -10,13 +10,10 @@ import structlog
 
 from tidegate.adapters.aws.signatures import Credential, SignatureCheck
 from tidegate.backend import Backend
-from tidegate.control import ApiRules, transfer_api
-from tidegate.core.errors import GatewayError, InvalidName, InvalidSettings
-from tidegate.core.signatures import ApiRequest
-from tidegate.faces.control.api import TransferApi
+from tidegate.control import ApiOnDemand, ApiRules
+from tidegate.core.errors import InvalidName, InvalidSettings
 from tidegate.faces.control.bridge import Bridge
 from tidegate.faces.control.listener import ControlListener
-from tidegate.faces.control.protocol import Answer, unavailable
 from tidegate.fleet import Fleet
 from tidegate.services.servers import no_room
 from tidegate.settings.control import ControlSettings
@@ -28,18 +25,17 @@ class ServedApi:
     """The API of a fleet that `serve` runs, at a port of its own."""
 
     def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-        self._api: TransferApi | None = None
         backend = fleet.first.backend
         self._wanted = backend.settings.control
-        self._check = _signature_check(backend)
+        rules = ApiRules(port_chooser(self._wanted.sftp_ports), may_delete_first=False)
+        self._api = ApiOnDemand(fleet, _signature_check(backend), rules)
         self._listener: ControlListener | None = None
 
     def start(self) -> None:
         """Answer, if the configuration names a port. Raises `InvalidSettings`."""
         if self._wanted.port is None:
             return
-        bridge = Bridge(asyncio.get_running_loop(), self._answer)
+        bridge = Bridge(asyncio.get_running_loop(), self._api.answer)
         self._listener = ControlListener(
             self._wanted.host, self._wanted.port, bridge.from_thread, _tls(self._wanted)
         )
@@ -52,16 +48,6 @@ class ServedApi:
         if self._listener:
             await asyncio.to_thread(self._listener.stop)
             self._listener = None
-
-    async def _answer(self, request: ApiRequest) -> Answer:
-        if self._api is None:
-            rules = ApiRules(port_chooser(self._wanted.sftp_ports), may_delete_first=False)
-            try:
-                self._api = await transfer_api(self._fleet, self._check, rules)
-            except GatewayError as error:
-                _log.error("the Transfer API cannot answer", reason=str(error))
-                return unavailable()
-        return await self._api.answer(request)
 
 
 def port_chooser(ports: str | None) -> Callable[[Iterable[int]], int]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tidegate import control
 from tidegate.core.errors import StoreUnavailable
-from tidegate.core.signatures import ApiRequest
+from tidegate.core.signatures import ApiRequest, any_caller
 from tidegate.faces.control import bridge
 from tidegate.local.transfer import LocalTransferApi
 
@@ -52,3 +53,22 @@ async def test_a_gateway_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -
     """The thread does not wait for ever."""
     monkeypatch.setattr(bridge, "_PATIENCE_SECONDS", 0.05)
     assert await answered(Clients(None)) == "ServiceUnavailableException"
+
+
+async def test_the_first_requests_make_one_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its locks are of use only if nobody has another."""
+    made: list[SimpleNamespace] = []
+
+    async def make(*_: Any) -> SimpleNamespace:
+        made.append(SimpleNamespace(answer=answered_by))
+        await asyncio.sleep(0)
+        return made[-1]
+
+    async def answered_by(_: ApiRequest) -> str:
+        return "answered"
+
+    monkeypatch.setattr(control, "transfer_api", make)
+    fleet: Any = None
+    api = control.ApiOnDemand(fleet, any_caller, control.ApiRules(lambda _: 0, may_delete_first=True))
+    answers: list[Any] = await asyncio.gather(*(api.answer(REQUEST) for _ in range(5)))
+    assert (answers, len(made)) == (["answered"] * 5, 1)
