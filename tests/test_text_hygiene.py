@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 # Never looked into where there is no git to say what belongs to the repository.
 LEAVINGS = {".git", ".venv", ".tidegate", "__pycache__", "dist", "build"}
 
-_OUTSIDE_A_PATH = r"(?<![\w.$}/-])"  # an absolute path begins here: `s3://bucket/work/x` is none
+_OUTSIDE_A_PATH = r"(?<![\w.$}/-])"  # an absolute path begins here: `s3://bucket/root/x` is none
 MACHINE_PATHS = re.compile(_OUTSIDE_A_PATH + r"/(?:work|root|Users|(?:tmp|var/folders)/[\w.-]+)/")
 
 # Where a package came from is the business of whoever installs it: mirrors differ.
@@ -167,7 +167,7 @@ def test_a_planted_breach_is_found(tmp_path: Path, pattern: re.Pattern[str], lin
 @pytest.mark.parametrize(
     ("pattern", "line"),
     [
-        (MACHINE_PATHS, "s3://bucket/work/report.csv, ./work/x, $HOME/work/x, open-work/x, /tmp/state"),
+        (MACHINE_PATHS, "s3://bucket/root/report.csv, ./root/x, $HOME/root/x, open-root/x, /tmp/state"),
         (UNFINISHED, "mktemp -t tidegate.XXXXXX"),
         (REGISTRIES, "uv pip compile --no-emit-index-url"),
     ],

@@ -101,15 +101,7 @@ class Gateway:
         self.suspects = held_back(backend, server_id, self.gateway_id, self.routes, targets, self.worker.wake)
         self.held = Held(backend.store, backend.log, backend.log, backend.clock)
         holding = Holding(behaviour.temporary_names, settings.deliveries.hold_seconds)
-        self.renames = Renames(
-            self._backends(),
-            backend.log,
-            self.routes,
-            self.held,
-            holding=holding,
-            directories=DirectoryRules(behaviour.rename_directories, self._is_open_below),
-            on_owed=self.worker.wake,
-        )
+        self.renames = self._renames(behaviour, holding)
         self.uploads = self._uploads(behaviour, Landing(self.routes, targets, holding))
         self.downloads = self._downloads()
         self.listener = self._listener(server, behaviour, host_keys, port)
@@ -231,11 +223,6 @@ class Gateway:
             raise
         self.behaviour = behaviour
 
-    @property
-    def is_draining(self) -> bool:
-        """Whether it is stopping: what is open goes on, and nobody new is let in."""
-        return self._is_draining
-
     async def settled(self) -> None:
         """Return when nothing is left to be written behind a client's back."""
         await self.renames.ended()
@@ -244,6 +231,17 @@ class Gateway:
         await self.logins.recorded()
         await self.downloads.recorded()
         await self.observation.settled()
+
+    def _renames(self, behaviour: Behaviour, holding: Holding) -> Renames:
+        return Renames(
+            self._backends(),
+            self.backend.log,
+            self.routes,
+            self.held,
+            holding=holding,
+            directories=DirectoryRules(behaviour.rename_directories, self._is_open_below),
+            on_owed=self.worker.wake,
+        )
 
     def _is_open_below(self, prefix: Location) -> bool:
         return self.uploads.is_open_below(prefix)

@@ -208,13 +208,7 @@ class Fleet:
             elif self._failed.get(server_id) != server or self._looks % _LOOKS_PER_CHECK == 0:
                 await self._bring_to(server)
         except Exception as error:  # noqa: BLE001 - nobody watches this task
-            unforeseen = None if isinstance(error, GatewayError) else error
-            _log.error(
-                "server not brought to what it should be",
-                server=server_id,
-                reason=str(error),
-                exc_info=unforeseen,
-            )
+            _complain("server not brought to what it should be", server_id, error)
             if server is not None and self._has_not_begun(server):
                 self._failed[server_id] = server
         finally:
@@ -269,13 +263,7 @@ class Fleet:
         try:
             is_all = await self._end_revoked(gateway)
         except Exception as error:  # noqa: BLE001 - nobody watches this task; the next look begins another
-            unforeseen = None if isinstance(error, GatewayError) else error
-            _log.error(
-                "revocations not looked up",
-                server=gateway.server_id,
-                reason=str(error),
-                exc_info=unforeseen,
-            )
+            _complain("revocations not looked up", gateway.server_id, error)
             return
         if server is not None and is_all:
             # Noted last: a look that fails is made again.
@@ -316,3 +304,9 @@ class Fleet:
         self._moving.pop(gateway.server_id, None)
         _log.info(event, server=gateway.server_id, port=gateway.listener.port)
         self.on_change()
+
+
+def _complain(event: str, server_id: str, error: Exception) -> None:
+    # What was not foreseen is a mistake of ours, and only its traceback tells where.
+    unforeseen = None if isinstance(error, GatewayError) else error
+    _log.error(event, server=server_id, reason=str(error), exc_info=unforeseen)

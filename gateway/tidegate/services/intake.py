@@ -155,10 +155,14 @@ class Uploads:
         except BaseException:
             self._budget.leave(self._settings.reservation_bytes)
             raise
-        record = upload.record
+        await self._start(upload, location)
+        return upload
+
+    async def _start(self, upload: Upload, location: Location) -> None:
+        """Count the upload as open, and write its record."""
         self._open[upload] = location
         self._all_ended.clear()
-        starting = asyncio.create_task(self._backends.log.start(record))
+        starting = asyncio.create_task(self._backends.log.start(upload.record))
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -169,7 +173,6 @@ class Uploads:
             self._budget.leave(self._settings.reservation_bytes)
             self._forget(upload)
             raise
-        return upload
 
     async def _drop_silent(self, session: Session, location: Location) -> None:
         """Drop what an earlier session of the same user left open: its line has broken without a word."""
