@@ -48,7 +48,19 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
+class _OfVisit:
+    """What every activity of somebody who has logged in tells."""
+
+    visitor: Visitor
+    at: datetime
+
+    @property
+    def server(self) -> Server:
+        return self.visitor.server
+
+
+@dataclass(frozen=True, slots=True)
+class Connected(_OfVisit):
     """
     A login.
 
@@ -60,8 +72,6 @@ class Connected:
         proxied: Whether a PROXY header said who the client is.
     """
 
-    visitor: Visitor
-    at: datetime
     client: str
     kex: str
     ciphers: tuple[str, str]
@@ -73,34 +83,17 @@ class Connected:
     policy: str = ""
     proxied: bool = False
 
-    @property
-    def server(self) -> Server:
-        return self.visitor.server
-
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(_OfVisit):
     """Why a connection ended that its client did not end."""
 
-    visitor: Visitor
-    at: datetime
     message: str
-
-    @property
-    def server(self) -> Server:
-        return self.visitor.server
 
 
 @dataclass(frozen=True, slots=True)
-class Disconnected:
+class Disconnected(_OfVisit):
     """The end of what a login began."""
-
-    visitor: Visitor
-    at: datetime
-
-    @property
-    def server(self) -> Server:
-        return self.visitor.server
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,21 +120,15 @@ class KexFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(_OfVisit):
     """A file was opened; `mode` is the names of its flags, joined by `|`."""
 
-    visitor: Visitor
-    at: datetime
     path: str
     mode: str
 
-    @property
-    def server(self) -> Server:
-        return self.visitor.server
-
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(_OfVisit):
     """
     A file that was open is so no more.
 
@@ -152,8 +139,6 @@ class Closed:
         says_event: Not where the file was left as it had been.
     """
 
-    visitor: Visitor
-    at: datetime
     path: str
     direction: Direction
     size: int
@@ -162,29 +147,19 @@ class Closed:
     is_partial: bool = False
     says_event: bool = True
 
-    @property
-    def server(self) -> Server:
-        return self.visitor.server
-
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(_OfVisit):
     """A change of names or attributes that was acknowledged; `new_path` of RENAME alone."""
 
-    visitor: Visitor
-    at: datetime
     operation: Operation
     path: str
     started_at: datetime
     new_path: str = ""
 
-    @property
-    def server(self) -> Server:
-        return self.visitor.server
-
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(_OfVisit):
     """
     An operation that was refused or failed.
 
@@ -193,8 +168,6 @@ class Failed:
         direction, size: Of a file that was open.
     """
 
-    visitor: Visitor
-    at: datetime
     operation: Operation
     path: str
     message: str
@@ -202,10 +175,6 @@ class Failed:
     new_path: str = ""
     direction: Direction | None = None
     size: int = 0
-
-    @property
-    def server(self) -> Server:
-        return self.visitor.server
 
 
 Activity: TypeAlias = (
